@@ -1,0 +1,334 @@
+"""Reading and writing checkpoints in transformers' format, from folders and the hub.
+
+A checkpoint is ``config.json`` and the weights: ``model.safetensors``, or several such files with
+an index, or the older ``pytorch_model.bin`` likewise. Nothing here runs code from a file.
+
+Source: chapter 3; https://huggingface.co/docs/safetensors for the file format.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from bertlab.model.config import BertConfig
+
+if TYPE_CHECKING:
+    from bertlab.model.bert import BertPreTrainedModel
+
+    Model = TypeVar("Model", bound=BertPreTrainedModel)
+
+_log = logging.getLogger("bertlab")
+BUNDLED = Path(__file__).parents[1] / "weights"
+_WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+# Heads depend on the task: they may be absent from a checkpoint, or of another size in it.
+_TASK_HEADS = ("classifier.", "qa_outputs.")
+_HEADS = (*_TASK_HEADS, "cls.", "pooler.")
+
+
+@dataclass
+class LoadReport:
+    """What ``from_pretrained`` found, by parameter name."""
+
+    loaded: list[str] = field(default_factory=list)
+    newly_initialised: list[str] = field(default_factory=list)  # heads; train them
+    missing: list[str] = field(default_factory=list)  # encoder weights; random now, a bad sign
+    unexpected: list[str] = field(default_factory=list)  # in the checkpoint, not in this model
+
+    def __str__(self) -> str:
+        parts = [
+            f"{title}: {', '.join(_shorten(names))}"
+            for title, names in (
+                ("MISSING from the checkpoint, random now (expected them all)", self.missing),
+                ("newly initialised (train before use)", self.newly_initialised),
+                ("in the checkpoint but not in this model, left out", self.unexpected),
+            )
+            if names
+        ]
+        return "; ".join(parts) or f"all {len(self.loaded)} weights loaded"
+
+
+def _shorten(names: list[str], most: int = 6) -> list[str]:
+    rest = len(names) - most
+    return names if rest <= 0 else [*names[:most], f"and {rest} more"]
+
+
+def initialise(model: BertPreTrainedModel, names: Iterable[str]) -> None:
+    """Draw first weights in place: normal with ``initializer_range``, LayerNorm 1, biases 0.
+
+    The vector of padding starts at 0, as in transformers. (Google's code cuts the normal
+    distribution off at two standard deviations; transformers' doesn't, and neither do we.)
+
+    Source: Devlin et al.'s released code, ``initializer_range``.
+    """
+    config = model.config
+    for name in names:
+        weight = model.get_parameter(name)
+        if name.endswith("bias"):
+            nn.init.zeros_(weight)
+        elif name.endswith("LayerNorm.weight"):
+            nn.init.ones_(weight)
+        else:
+            nn.init.normal_(weight, std=config.initializer_range)
+            if name.endswith("word_embeddings.weight") and config.pad_token_id is not None:
+                with torch.no_grad():
+                    weight[config.pad_token_id].zero_()
+
+
+def find_file(name_or_path: str | PathLike[str], filename: str) -> Path | None:
+    """Return the file of a folder, the bundled checkpoint or a hub id; None if it has no such file.
+
+    Raises:
+        FileNotFoundError: when there is no such folder and the hub can't be asked; the message
+            says what was tried.
+    """
+    name = os.fspath(name_or_path)
+    folder = BUNDLED / name if name == "bertlab-mini" else Path(name)
+    if folder.is_dir():
+        return folder / filename if (folder / filename).is_file() else None
+    looks_like_path = folder.is_absolute() or name.startswith(".") or name.count("/") > 1
+    if name == "bertlab-mini" or looks_like_path:
+        raise FileNotFoundError(
+            f"there is no folder {name!r}: expected a folder with config.json and the weights, "
+            'or a hub id such as "google-bert/bert-base-cased"'
+            if name != "bertlab-mini"
+            else "this release of bertlab doesn't carry the checkpoint bertlab-mini yet: give a "
+            "folder or a hub id"
+        )
+
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        return Path(hf_hub_download(name, filename))
+    except RepositoryNotFoundError as error:
+        raise FileNotFoundError(
+            f"{name!r} is neither a folder here nor a model on the hub (or it is private: log in "
+            "with `hf auth login`)"
+        ) from error
+    except HFValidationError as error:
+        raise FileNotFoundError(f"{name!r} is neither a folder nor a hub id") from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+            return None  # the hub answered: the model has no such file
+        raise FileNotFoundError(
+            f"{name!r} is no folder here, and {filename} could not be had from the hub "
+            f"({type(error).__name__}). Without a connection, give the path of a folder that "
+            "holds the checkpoint"
+        ) from error
+
+
+def read_config(name_or_path: str | PathLike[str]) -> BertConfig:
+    """Read a checkpoint's ``config.json``.
+
+    Raises:
+        FileNotFoundError: when it can't be found.
+        ValueError: when it isn't JSON, or describes another model than BERT.
+    """
+    path = find_file(name_or_path, "config.json")
+    if path is None:
+        raise FileNotFoundError(f"{os.fspath(name_or_path)!r} holds no config.json")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError(f"expected a JSON object, found {type(values).__name__}")
+        return BertConfig.from_dict(values)
+    except ValueError as error:  # JSON and Unicode errors are ValueErrors too
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _read_weight_file(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise ValueError(f"{path} is no whole safetensors file: {error}") from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(
+            f"{path} can't be read as plain weights; a .bin file may hold code, which bertlab "
+            "never runs. Ask for the checkpoint as safetensors"
+        ) from error
+    if not isinstance(content, Mapping) or not all(isinstance(t, Tensor) for t in content.values()):
+        raise ValueError(f"{path} holds {type(content).__name__}: expected names and tensors")
+    return dict(content)
+
+
+def read_weights(name_or_path: str | PathLike[str]) -> dict[str, Tensor]:
+    """Read all weights of a checkpoint, by the names that the files give them.
+
+    Raises:
+        FileNotFoundError: when there are none, or a part that the index names is missing.
+        ValueError: when a file is damaged or isn't plain weights.
+    """
+    offline: FileNotFoundError | None = None
+    for filename in _WEIGHT_FILES:
+        try:
+            path = find_file(name_or_path, filename)
+        except FileNotFoundError as error:  # out of reach; another form may be cached
+            offline = error
+            continue
+        if path is None:
+            continue
+        if not filename.endswith(".index.json"):
+            return _read_weight_file(path)
+        weights: dict[str, Tensor] = {}
+        parts = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+        for part in parts:
+            part_path = find_file(name_or_path, part)
+            if part_path is None:
+                raise FileNotFoundError(f"{path} names the part {part}, which isn't there")
+            weights |= _read_weight_file(part_path)
+        return weights
+    raise offline or FileNotFoundError(
+        f"{os.fspath(name_or_path)!r} holds no weights: expected one of {', '.join(_WEIGHT_FILES)}"
+    )
+
+
+def canonical_name(name: str) -> str:
+    """Name a weight independently of the model it was saved from.
+
+    Encoder weights carry the prefix ``bert.`` in models with a head and none in ``BertModel``;
+    checkpoints from TensorFlow call LayerNorm's weights ``gamma`` and ``beta``.
+    """
+    name = name.removeprefix("bert.")
+    if name.endswith(".gamma"):
+        return name.removesuffix("gamma") + "weight"
+    if name.endswith(".beta"):
+        return name.removesuffix("beta") + "bias"
+    return name
+
+
+def load_weights(model: BertPreTrainedModel, weights: Mapping[str, Tensor]) -> LoadReport:
+    """Put a checkpoint's weights into a model, in float32, and say what didn't fit.
+
+    The model may be on the meta device: what is loaded replaces its parameters, and only what
+    the checkpoint lacks is drawn at random.
+
+    Raises:
+        ValueError: when no weight has a name of BERT's, or an encoder weight has another shape
+            than the configuration says.
+    """
+    source = {canonical_name(name): tensor for name, tensor in weights.items()}
+    source.pop("embeddings.position_ids", None)  # a constant that old checkpoints hold
+    # The decoder's weights are the embeddings' and the bias, under a second name.
+    source.pop("cls.predictions.decoder.weight", None)
+    if "cls.predictions.decoder.bias" in source:
+        bias = source.pop("cls.predictions.decoder.bias")
+        source.setdefault("cls.predictions.bias", bias)
+
+    report, wrong, state = LoadReport(), [], {}
+    for name, parameter in model.named_parameters():
+        canonical = canonical_name(name)
+        tensor = source.pop(canonical, None)
+        if tensor is not None and tensor.shape != parameter.shape:
+            if not canonical.startswith(_TASK_HEADS):
+                wrong.append(f"{name} {tuple(tensor.shape)} instead of {tuple(parameter.shape)}")
+            tensor = None  # a head for another number of labels starts anew
+        if tensor is not None:
+            state[name] = tensor.to(torch.float32).contiguous()
+            report.loaded.append(name)
+        elif canonical.startswith(_HEADS):
+            report.newly_initialised.append(name)
+        else:
+            report.missing.append(name)
+    report.unexpected = sorted(source)
+    if wrong:
+        raise ValueError(
+            "these weights don't have the shape that the configuration gives them: "
+            + "; ".join(_shorten(wrong))
+        )
+    if not any(name.startswith(("embeddings.", "encoder.")) for name in map(canonical_name, state)):
+        raise ValueError(
+            "no weight has the name of one of BERT's: the checkpoint holds "
+            + ", ".join(_shorten(sorted(weights)) or ["nothing"])
+        )
+    model.load_state_dict(state, strict=False, assign=True)
+    fresh = [*report.missing, *report.newly_initialised]
+    for name in fresh:
+        if model.get_parameter(name).is_meta:
+            owner, _, leaf = name.rpartition(".")
+            empty = torch.empty(model.get_parameter(name).shape, device="cpu")
+            setattr(model.get_submodule(owner), leaf, nn.Parameter(empty))
+    model.tie_weights()
+    initialise(model, fresh)
+    return report
+
+
+def load(
+    cls: type[Model], name_or_path: str | PathLike[str], config_overrides: Mapping[str, Any]
+) -> Model:
+    """Do what ``from_pretrained`` promises; see there."""
+    config = read_config(name_or_path).replace(**config_overrides)
+    weights = read_weights(name_or_path)
+    with torch.device("meta"):  # sizes without memory or random numbers
+        model = cls(config)
+    try:
+        report = load_weights(model, weights)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(name_or_path)}: {error}") from error
+    model.load_report = report
+    if report.missing or report.newly_initialised or report.unexpected:
+        _log.warning("%s from %s: %s", cls.__name__, os.fspath(name_or_path), report)
+    return model.eval()
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        write(Path(temporary))
+        os.chmod(temporary, 0o644)  # mkstemp's files are for their owner only
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save(model: BertPreTrainedModel, folder: str | PathLike[str]) -> None:
+    """Do what ``save_pretrained`` promises; see there."""
+    from safetensors.torch import save_file
+
+    target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise ValueError(f"{target} is a file: expected a folder to write the checkpoint into")
+    target.mkdir(parents=True, exist_ok=True)
+    # named_parameters gives tied weights once, under the name that checkpoints use.
+    weights = {
+        name: weight.detach().to("cpu", torch.float32).contiguous()
+        for name, weight in model.named_parameters()
+    }
+    config = {"architectures": [type(model).__name__], **model.config.to_dict()}
+    text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    _write_whole(
+        target / "model.safetensors",
+        lambda path: save_file(weights, path, metadata={"format": "pt"}),
+    )
+    _write_whole(target / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
