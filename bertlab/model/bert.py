@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -84,10 +84,11 @@ class BertPreTrainedModel(nn.Module):
 
     def tie_weights(self) -> None:
         """Make the masked-LM decoder use the word embeddings, in models that have that head."""
-        if isinstance(getattr(self, "cls", None), BertOnlyMLMHead):
-            predictions = self.cls.predictions
-            predictions.decoder.weight = self.bert.embeddings.word_embeddings.weight
-            predictions.decoder.bias = predictions.bias
+        head = getattr(self, "cls", None)
+        if isinstance(head, BertOnlyMLMHead):
+            embeddings = cast(BertModel, self.bert).embeddings
+            head.predictions.decoder.weight = embeddings.word_embeddings.weight
+            head.predictions.decoder.bias = head.predictions.bias
 
     def _finish(self) -> None:
         """Tie, and draw the first weights; each model's constructor ends with this call."""
