@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self, cast
 
-import torch
 from torch import Tensor, nn
 
 from bertlab.model import checkpoint
 from bertlab.model.attention import Packing
 from bertlab.model.config import BertConfig
-from bertlab.model.embeddings import BertEmbeddings, check_batch
+from bertlab.model.embeddings import BertEmbeddings, can_look_at, check_batch
 from bertlab.model.encoder import BertEncoder
 from bertlab.model.heads import (
     BertOnlyMLMHead,
@@ -155,10 +154,9 @@ class BertModel(BertPreTrainedModel):
         Raises:
             ValueError: when the batch doesn't fit; see ``check_batch``.
         """
-        on_cpu = not torch.compiler.is_compiling() and input_ids.device.type == "cpu"
-        check_batch(self.config, input_ids, attention_mask, token_type_ids, values=on_cpu)
+        check_batch(self.config, input_ids, attention_mask, token_type_ids)
         real = None if attention_mask is None else attention_mask != 0  # (B, T)
-        if real is not None and on_cpu and bool(real.all()):
+        if real is not None and can_look_at(real) and bool(real.all()):
             real = None  # nothing is padding: attention is faster without a mask
 
         hidden = self.embeddings(input_ids, token_type_ids)  # (B, T, D)

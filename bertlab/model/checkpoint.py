@@ -229,8 +229,8 @@ def canonical_name(name: str) -> str:
 def load_weights(model: BertPreTrainedModel, weights: Mapping[str, Tensor]) -> LoadReport:
     """Put a checkpoint's weights into a model, in float32, and say what didn't fit.
 
-    The model may be on the meta device: what is loaded replaces its parameters, and only what
-    the checkpoint lacks is drawn at random.
+    The model is on the meta device: what is loaded becomes its parameters, and only what the
+    checkpoint lacks is allocated and drawn at random.
 
     Raises:
         ValueError: when no weight has a name of BERT's, or an encoder weight has another shape
@@ -273,10 +273,9 @@ def load_weights(model: BertPreTrainedModel, weights: Mapping[str, Tensor]) -> L
     model.load_state_dict(state, strict=False, assign=True)
     fresh = [*report.missing, *report.newly_initialised]
     for name in fresh:
-        if model.get_parameter(name).is_meta:
-            owner, _, leaf = name.rpartition(".")
-            empty = torch.empty(model.get_parameter(name).shape, device="cpu")
-            setattr(model.get_submodule(owner), leaf, nn.Parameter(empty))
+        owner, _, leaf = name.rpartition(".")
+        empty = torch.empty(model.get_parameter(name).shape, device="cpu")
+        setattr(model.get_submodule(owner), leaf, nn.Parameter(empty))
     model.tie_weights()
     initialise(model, fresh)
     return report

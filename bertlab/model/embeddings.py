@@ -14,6 +14,11 @@ from bertlab.model.config import BertConfig
 _INTEGERS = (torch.int64, torch.int32)
 
 
+def can_look_at(tensor: Tensor) -> bool:
+    """Tell whether reading the tensor's values is free: on a GPU, each look waits for it."""
+    return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
 def _check_range(name: str, ids: Tensor, size: int, of: str) -> None:
     low, high = (int(bound) for bound in torch.aminmax(ids))
     if low < 0 or high >= size:
@@ -30,19 +35,18 @@ def check_batch(
     input_ids: Tensor,
     attention_mask: Tensor | None = None,
     token_type_ids: Tensor | None = None,
-    values: bool = True,
 ) -> None:
     """Check that a batch fits the model, before it is computed with or sent to a GPU.
 
-    A model checks shapes and dtypes at each call, and values too when the batch is on the CPU.
-    On a GPU, looking at values would make every step wait; so check batches where they are made.
+    Shapes and dtypes are checked always; values where that costs nothing, on the CPU. Each model
+    calls this. On a GPU, looking at values would make every step wait for it: call it where
+    batches are made, before they are sent there.
 
     Args:
         config: the model's configuration.
         input_ids: ``(B, T)``, int64 or int32.
         attention_mask: ``(B, T)``, 1 or True at real tokens, 0 or False at padding.
         token_type_ids: ``(B, T)``, below ``config.type_vocab_size``.
-        values: look at the values too, not at shapes and dtypes only.
 
     Raises:
         ValueError: says what was found and what was expected.
@@ -70,7 +74,7 @@ def check_batch(
                 f"{name} has shape {tuple(other.shape)}: expected that of input_ids, "
                 f"{tuple(input_ids.shape)}"
             )
-    if not values:
+    if not can_look_at(input_ids):
         return
     _check_range("input_ids", input_ids, config.vocab_size, "the vocabulary's size")
     if token_type_ids is not None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bertlab.model.config import ACTIVATIONS, BertConfig
+from bertlab.model.embeddings import can_look_at
 
 IGNORED = -100  # a label that says "no loss here", as in torch and transformers
 
@@ -87,7 +88,7 @@ def check_labels(name: str, labels: Tensor, shape: tuple[int, ...], classes: int
         return
     if labels.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"{name} has dtype {labels.dtype}: expected class numbers, torch.int64")
-    if labels.device.type == "cpu" and not torch.compiler.is_compiling():
+    if can_look_at(labels):
         wrong = labels[(labels != IGNORED) & ((labels < 0) | (labels >= classes))]
         if wrong.numel():
             raise ValueError(

@@ -23,7 +23,7 @@ def random_case(seed: int) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     draw = random.Random(seed)
     heads = draw.choice([1, 2, 3, 4, 6])
     width = heads * draw.choice([2, 4, 5, 8])
-    length = draw.choice([1, 2, 5, 9, 16, 31])
+    length = draw.choice([1, 5, 9, 9, 16, 31])
     sizes: dict[str, Any] = {
         "vocab_size": draw.choice([11, 50, 211]),
         "hidden_size": width,
@@ -49,7 +49,7 @@ def random_case(seed: int) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         real[row, end:] = 0
         ids[row, end:] = sizes["pad_token_id"]
         types[row, draw.randint(0, end) : end] = 1
-    if draw.random() < 0.3:
+    if draw.random() < 0.15:
         real = torch.ones_like(real)
     return sizes, {"input_ids": ids, "attention_mask": real, "token_type_ids": types}
 

@@ -1,0 +1,335 @@
+"""Checkpoints come in as transformers writes them, and go out as it reads them."""
+
+import json
+import logging
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from reference import MODELS, twins
+from safetensors.torch import load_file, save_file
+
+import bertlab
+from bertlab.model.checkpoint import find_file
+
+SIZES = {
+    "vocab_size": 60,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 40,
+    "max_position_embeddings": 12,
+    "initializer_range": 0.2,
+    "num_labels": 3,
+}
+BATCH = {
+    "input_ids": torch.randint(1, 60, (2, 7), generator=torch.Generator().manual_seed(0)),
+    "attention_mask": torch.tensor([[1] * 7, [1] * 4 + [0] * 3]),
+}
+AUTO = {
+    "BertModel": "AutoModel",
+    "BertForPreTraining": "AutoModelForPreTraining",
+    "BertForMaskedLM": "AutoModelForMaskedLM",
+    "BertForSequenceClassification": "AutoModelForSequenceClassification",
+    "BertForTokenClassification": "AutoModelForTokenClassification",
+    "BertForQuestionAnswering": "AutoModelForQuestionAnswering",
+}
+
+
+def outputs(model: Any, name: str) -> list[torch.Tensor]:
+    with torch.no_grad():
+        output = model(**BATCH)
+    return [getattr(output, field) for field in MODELS[name]]
+
+
+def assert_same_outputs(one: Any, other: Any, name: str) -> None:
+    for mine, hers in zip(outputs(one, name), outputs(other, name), strict=True):
+        torch.testing.assert_close(mine, hers, atol=1e-5, rtol=1e-5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkpoint with both pretraining heads, written by transformers."""
+    _, theirs = twins("BertForPreTraining", SIZES, 2)
+    theirs.save_pretrained(tmp_path / "hf")
+    return tmp_path / "hf"
+
+
+def rewrite(folder: Path, change: Any) -> None:
+    file = folder / "model.safetensors"
+    save_file(change(load_file(file)), file)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_head_travels_both_ways(name: str, tmp_path: Path) -> None:
+    ours, theirs = twins(name, SIZES, 2)
+    theirs.save_pretrained(tmp_path / "theirs")
+    read = getattr(bertlab, name).from_pretrained(tmp_path / "theirs")
+    assert_same_outputs(read, theirs, name)
+    report = read.load_report
+    assert (report.missing, report.newly_initialised, report.unexpected) == ([], [], [])
+    assert not read.training
+
+    ours.save_pretrained(tmp_path / "ours")
+    opened = getattr(transformers, AUTO[name]).from_pretrained(tmp_path / "ours").eval()
+    assert type(opened).__name__ == name
+    assert opened.dtype == torch.float32
+    assert_same_outputs(opened, ours, name)
+    assert_same_outputs(getattr(bertlab, name).from_pretrained(tmp_path / "ours"), ours, name)
+    # The same weights under the same names as transformers writes.
+    written = (load_file(tmp_path / who / "model.safetensors").keys() for who in ("ours", "theirs"))
+    assert len({frozenset(keys) for keys in written}) == 1
+
+
+def test_sharded_safetensors_are_read(folder: Path, tmp_path: Path) -> None:
+    theirs = transformers.BertForPreTraining.from_pretrained(folder)
+    theirs.save_pretrained(tmp_path / "shards", max_shard_size="5KB")
+    assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 2
+    read = bertlab.BertForPreTraining.from_pretrained(tmp_path / "shards")
+    assert_same_outputs(read, theirs.eval(), "BertForPreTraining")
+
+    next((tmp_path / "shards").glob("*2-of*.safetensors")).unlink()
+    with pytest.raises(FileNotFoundError, match=r"names the part .*2-of"):
+        bertlab.BertForPreTraining.from_pretrained(tmp_path / "shards")
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_legacy_bin_files_are_read_as_weights_only(folder: Path, sharded: bool) -> None:
+    expected = bertlab.BertForPreTraining.from_pretrained(folder)
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    if sharded:
+        names = sorted(weights)
+        parts = {"one.bin": names[::2], "two.bin": names[1::2]}
+        for part, held in parts.items():
+            torch.save({name: weights[name] for name in held}, folder / part)
+        index = {name: part for part, held in parts.items() for name in held}
+        (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": index}))
+    else:
+        torch.save(weights, folder / "pytorch_model.bin")
+    read = bertlab.BertForPreTraining.from_pretrained(folder)
+    assert_same_outputs(read, expected, "BertForPreTraining")
+
+
+def test_code_in_a_bin_file_never_runs(folder: Path, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return (Path.touch, (Path(tmp_path / "it-ran"),))  # type: ignore[return-value]
+
+    (folder / "model.safetensors").unlink()
+    for content in ({"w": Bomb()}, Bomb()):
+        torch.save(content, folder / "pytorch_model.bin")
+        with pytest.raises(ValueError, match="never runs"):
+            bertlab.BertModel.from_pretrained(folder)
+    with (folder / "pytorch_model.bin").open("wb") as file:
+        pickle.dump({"w": Bomb()}, file)
+    with pytest.raises(ValueError, match="never runs"):
+        bertlab.BertModel.from_pretrained(folder)
+    assert not (tmp_path / "it-ran").exists()
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+def test_old_names_and_prefixes_are_understood(folder: Path, prefix: bool) -> None:
+    """Weights converted from TensorFlow: gamma and beta, with or without `bert.`."""
+    expected = bertlab.BertModel.from_pretrained(folder)
+
+    def age(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        old = {}
+        for name, tensor in weights.items():
+            name = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+            name = name.replace("LayerNorm.bias", "LayerNorm.beta")
+            old[name if prefix else name.removeprefix("bert.")] = tensor
+        old["bert.embeddings.position_ids"] = torch.arange(512)[None]
+        old["cls.predictions.decoder.bias"] = old.pop("cls.predictions.bias")
+        old["cls.predictions.decoder.weight"] = torch.zeros(1)
+        return old
+
+    rewrite(folder, age)
+    read = bertlab.BertModel.from_pretrained(folder)
+    assert_same_outputs(read, expected, "BertModel")
+    assert read.load_report.missing == []
+    masked = bertlab.BertForMaskedLM.from_pretrained(folder)
+    assert masked.load_report.newly_initialised == []
+    assert masked.cls.predictions.bias.abs().sum() > 0
+
+
+def test_float16_and_bfloat16_checkpoints_open_in_float32(folder: Path) -> None:
+    for dtype in (torch.float16, torch.bfloat16):
+        rewrite(folder, lambda weights, to=dtype: {n: t.to(to) for n, t in weights.items()})
+        model = bertlab.BertForPreTraining.from_pretrained(folder)
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_what_did_not_load_is_reported(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "bertlab"):
+        tagger = bertlab.BertForTokenClassification.from_pretrained(folder, num_labels=9)
+    report = tagger.load_report
+    assert report.newly_initialised == ["classifier.weight", "classifier.bias"]
+    assert report.missing == []
+    assert "cls.seq_relationship.weight" in report.unexpected
+    assert "newly initialised (train before use): classifier.weight, classifier.bias" in caplog.text
+    assert "left out: cls.predictions.bias" in caplog.text
+    assert "and 3 more" in caplog.text
+    # New weights are drawn as transformers draws them, not left as they lay in memory.
+    assert 0 < tagger.classifier.weight.std() < 2 * SIZES["initializer_range"]
+    assert (tagger.classifier.bias == 0).all()
+
+    caplog.clear()
+    name = "bert.encoder.layer.0.output.LayerNorm.weight"
+    rewrite(folder, lambda weights: {n: t for n, t in weights.items() if n != name})
+    model = bertlab.BertForPreTraining.from_pretrained(folder)
+    assert model.load_report.missing == [name]
+    assert f"MISSING from the checkpoint, random now (expected them all): {name}" in caplog.text
+    assert (model.get_parameter(name) == 1).all()
+    assert str(bertlab.model.LoadReport(loaded=["a"])) == "all 1 weights loaded"
+
+
+def test_new_heads_depend_on_the_seed_only(folder: Path) -> None:
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        model = bertlab.BertForSequenceClassification.from_pretrained(folder, num_labels=4)
+        drawn.append(model.classifier.weight)
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_a_lost_padding_row_starts_at_zero_again(folder: Path) -> None:
+    name = "bert.embeddings.word_embeddings.weight"
+    rewrite(folder, lambda weights: {n: t for n, t in weights.items() if n != name})
+    model = bertlab.BertForMaskedLM.from_pretrained(folder)
+    words = model.bert.embeddings.word_embeddings.weight
+    assert (words[0] == 0).all()
+    assert model.cls.predictions.decoder.weight is words
+
+
+def test_a_head_for_other_labels_starts_anew(tmp_path: Path) -> None:
+    ours, _ = twins("BertForSequenceClassification", SIZES, 2)
+    ours.save_pretrained(tmp_path)
+    wider = bertlab.BertForSequenceClassification.from_pretrained(
+        tmp_path, id2label={i: f"class {i}" for i in range(11)}
+    )
+    assert wider.classifier.weight.shape[0] == wider.config.num_labels == 11
+    assert wider.load_report.newly_initialised == ["classifier.weight", "classifier.bias"]
+    # A question-answering head has two outputs, whatever the checkpoint was for.
+    answers = bertlab.BertForQuestionAnswering.from_pretrained(tmp_path)
+    assert answers.qa_outputs.weight.shape[0] == 2
+
+
+def test_weights_that_do_not_fit_the_configuration_are_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"word_embeddings.weight \(\d+, \d+\) instead of"):
+        bertlab.BertModel.from_pretrained(folder, vocab_size=SIZES["vocab_size"] + 1)
+    rewrite(folder, lambda weights: {f"x.{n}": t for n, t in weights.items()})
+    with pytest.raises(ValueError, match=r"no weight has the name of one of BERT's.*and \d+ more"):
+        bertlab.BertModel.from_pretrained(folder)
+
+
+def test_other_architectures_are_refused(tmp_path: Path) -> None:
+    config = transformers.RobertaConfig(
+        vocab_size=50, hidden_size=8, num_hidden_layers=1, num_attention_heads=2
+    )
+    transformers.RobertaModel(config).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"config.json: this is no BERT checkpoint: .*'roberta'"):
+        bertlab.BertModel.from_pretrained(tmp_path)
+
+
+def test_damaged_and_missing_files_are_named(folder: Path, tmp_path: Path) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"model.safetensors is no whole safetensors file"):
+        bertlab.BertModel.from_pretrained(folder)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"holds no weights: expected one of model.safe"):
+        bertlab.BertModel.from_pretrained(folder)
+    torch.save([torch.ones(2)], folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"holds list: expected names and tensors"):
+        bertlab.BertModel.from_pretrained(folder)
+    (folder / "config.json").write_text("[1, 2]")
+    with pytest.raises(ValueError, match=r"config.json: expected a JSON object, found list"):
+        bertlab.BertModel.from_pretrained(folder)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config.json: Expecting property name"):
+        bertlab.BertModel.from_pretrained(folder)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*nowhere'"):
+        bertlab.BertModel.from_pretrained(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"empty' holds no config.json"):
+        bertlab.BertModel.from_pretrained(tmp_path / "empty")
+
+
+def test_an_interrupted_save_leaves_the_old_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = twins("BertModel", SIZES, 2)
+    first.save_pretrained(tmp_path)
+    before = (tmp_path / "model.safetensors").read_bytes()
+
+    def fail(weights: dict, path: Path, metadata: dict) -> None:
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    with pytest.raises(KeyboardInterrupt):
+        twins("BertModel", SIZES, 3)[0].save_pretrained(tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json"}
+    with pytest.raises(ValueError, match=r"is a file: expected a folder"):
+        first.save_pretrained(tmp_path / "config.json")
+
+
+@pytest.fixture
+def hub(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A hub cache that holds the checkpoint as `someone/small-bert`, with the hub out of reach."""
+    cache = tmp_path / "hub"
+    model = cache / "models--someone--small-bert"
+    (model / "refs").mkdir(parents=True)
+    (model / "refs" / "main").write_text("0" * 40)
+    (model / "snapshots").mkdir()
+    folder.rename(model / "snapshots" / ("0" * 40))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return cache
+
+
+def test_a_hub_id_is_found_in_the_cache(hub: Path) -> None:
+    assert find_file("someone/small-bert", "config.json") is not None
+    model = bertlab.BertForPreTraining.from_pretrained("someone/small-bert")
+    assert model.load_report.newly_initialised == []
+
+
+def test_a_hub_out_of_reach_is_said(hub: Path) -> None:
+    for name in ("someone/other-bert", "bert-base-cased"):
+        with pytest.raises(FileNotFoundError, match=r"could not be had from the hub"):
+            bertlab.BertModel.from_pretrained(name)
+    with pytest.raises(FileNotFoundError, match=r"neither a folder nor a hub id"):
+        bertlab.BertModel.from_pretrained("what is this")
+    for file in hub.rglob("model.safetensors"):
+        file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"could not be had from the hub"):
+        bertlab.BertModel.from_pretrained("someone/small-bert")
+
+
+def test_answers_of_the_hub_become_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import errors
+
+    def answer(kind: type[Exception]) -> None:
+        def download(*_: str) -> None:
+            raise kind.__new__(kind)
+
+        monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+
+    answer(errors.RepositoryNotFoundError)
+    with pytest.raises(FileNotFoundError, match=r"neither a folder here nor a model on the hub"):
+        bertlab.BertModel.from_pretrained("someone/small-bert")
+    answer(errors.RemoteEntryNotFoundError)
+    with pytest.raises(FileNotFoundError, match=r"holds no config.json"):
+        bertlab.BertModel.from_pretrained("someone/small-bert")
+
+
+def test_the_bundled_name_is_the_packages_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bertlab.model.checkpoint.BUNDLED", Path("/nowhere"))
+    with pytest.raises(FileNotFoundError, match=r"doesn't carry the checkpoint bertlab-mini yet"):
+        bertlab.BertModel.from_pretrained("bertlab-mini")
