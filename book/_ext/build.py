@@ -1,0 +1,88 @@
+"""Build the site, with warnings as errors, and say in a few lines how it went.
+
+    python book/_ext/build.py              execute every chapter, then build
+    python book/_ext/build.py --committed  build from the outputs that the notebooks hold
+
+The whole of Jupyter Book's output goes to ``book.log`` beside the site.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WORTH_SAYING = re.compile(
+    r"^chapter: |WARNING|ERROR|CRITICAL|Error: |Exception|warnings? as errors?"
+)
+KERNEL_CHATTER = re.compile(r"\[IPKernelApp\]")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def build(output: Path, committed: bool) -> int:
+    """Run Jupyter Book and return its exit status; pass on only what a reader can use."""
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter_book",
+        "build",
+        str(ROOT),
+        "--path-output",
+        str(output),
+    ]
+    command += ["--all", "-W", "--keep-going", "-n"]
+    environment = {
+        **os.environ,
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TQDM_DISABLE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if committed:
+        environment["BERTLAB_EXECUTE"] = "off"
+    folder = output / "_build"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        open(folder / "book.log", "w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            plain = COLOUR.sub("", line)
+            log.write(plain)
+            if WORTH_SAYING.search(plain) and not KERNEL_CHATTER.search(plain):
+                print("  " + plain.strip(), flush=True)
+    return process.returncode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Build the site of the book.")
+    parser.add_argument("--committed", action="store_true", help="do not execute the chapters")
+    parser.add_argument("--output", type=Path, default=ROOT, help="_build is made in this folder")
+    options = parser.parse_args()
+
+    output = options.output.resolve()
+    print(
+        "Building the book ..." if options.committed else "Executing the chapters ...", flush=True
+    )
+    status = build(output, options.committed)
+    if status:
+        print(f"The book was not built. The whole log: {output / '_build' / 'book.log'}")
+    else:
+        print(f"The book is ready. Open {output / '_build' / 'html' / 'index.html'}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
