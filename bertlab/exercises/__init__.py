@@ -1,0 +1,122 @@
+"""Exercises that check themselves and name the mistake.
+
+``check(name, answer)`` tries an answer on examples and says what was verified, or which
+misunderstanding the answer shows. It serves honest learners: it runs the answer in this process,
+for 10 seconds at most, and does not withstand attacks.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from bertlab.exercises import (
+    ch01_pairs,
+    ch01_tokens,
+    ch02_attention,
+    ch02_heads,
+    ch03_encoder,
+    ch03_parameters,
+    engine,
+)
+from bertlab.exercises.result import CheckResult
+from bertlab.exercises.spec import Exercise, Spec
+
+__all__ = ["CheckResult", "Exercise", "catalog", "check", "hint", "show"]
+
+_MODULES = (ch01_tokens, ch01_pairs, ch02_attention, ch02_heads, ch03_encoder, ch03_parameters)
+_SPECS: dict[str, Spec] = {
+    spec.exercise.name: spec for module in _MODULES for spec in module.EXERCISES
+}
+_hints_given: dict[str, int] = {}
+_SEEDS_PER_CHECK = 3
+
+
+def check(name: str, answer: Any, strict: bool = False, *, seed: int = 0) -> CheckResult | None:
+    """Try an answer and say what was verified, or what the mistake is.
+
+    Args:
+        name: the exercise's name; ``catalog()`` lists them.
+        answer: what the exercise asks for; here, a function.
+        strict: for assignments: raise AssertionError unless passed, and return None.
+        seed: another seed, other examples.
+
+    Returns:
+        The result, shown by a notebook as rich text; None if ``strict``.
+
+    Raises:
+        AssertionError: only if ``strict``.
+    """
+    try:
+        result = _check(name, answer, seed)
+    except Exception as error:
+        result = CheckResult(
+            False,
+            "checker-error",
+            f"The check itself failed ({type(error).__name__}: {error}). This is not your mistake: "
+            "please report it at https://github.com/bertlab/bertlab/issues",
+            str(name),
+        )
+    if not strict:
+        return result
+    if not result.passed:
+        raise AssertionError(str(result))
+    return None
+
+
+def _check(name: str, answer: Any, seed: int) -> CheckResult:
+    if not isinstance(name, str) or name not in _SPECS:
+        return CheckResult(False, "unknown-exercise", _unknown(name), str(name))
+    spec = _SPECS[name]
+    if not callable(answer):
+        return CheckResult(
+            False,
+            "not-a-function",
+            f"Hand in the function itself, without calling it: `exercises.check({name!r}, {name})`."
+            f" What was handed in has the type {type(answer).__name__}.",
+            name,
+        )
+    seeds = range(seed * _SEEDS_PER_CHECK, (seed + 1) * _SEEDS_PER_CHECK)
+    return engine.examine(spec, answer, seeds)
+
+
+def show(name: str) -> None:
+    """Print an exercise: the question, the formula and the stub.
+
+    Raises:
+        ValueError: when no exercise has this name.
+    """
+    spec = _find(name)
+    e = spec.exercise
+    head = f"{e.name} · chapter {e.chapter} · {e.level} · {e.minutes} minutes"
+    print(f"{head}\n\n{spec.question}\n\n{spec.formula}\n\n{spec.stub}")
+
+
+def hint(name: str) -> None:
+    """Print the next hint of an exercise, one more at each call.
+
+    Raises:
+        ValueError: when no exercise has this name.
+    """
+    hints = _find(name).hints
+    given = min(_hints_given.get(name, 0) + 1, len(hints))
+    _hints_given[name] = given
+    for number, text in enumerate(hints[:given], 1):
+        print(f"Hint {number} of {len(hints)}: {text}")
+
+
+def catalog() -> list[Exercise]:
+    """Return all exercises, in the order of the book."""
+    return [spec.exercise for spec in _SPECS.values()]
+
+
+def _find(name: str) -> Spec:
+    if name not in _SPECS:
+        raise ValueError(_unknown(name))
+    return _SPECS[name]
+
+
+def _unknown(name: object) -> str:
+    close = difflib.get_close_matches(str(name), _SPECS, n=1)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    return f"There is no exercise {name!r}.{guess} The names: {', '.join(_SPECS)}."

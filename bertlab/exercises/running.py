@@ -1,0 +1,137 @@
+"""Run a learner's function: in a thread of its own, quietly, for a limited time.
+
+The limit is kept by raising an exception inside that thread, on every platform and from every
+thread. It stops Python code at its next step. It cannot stop a single long operation in C (then the
+thread is left behind and the message says so), one that also holds the interpreter's lock (such
+as ``9**9**9``: then the wait is for its end), or code that catches every exception. Nothing bounds
+memory. This serves honest learners; withstanding attacks takes a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import linecache
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any
+
+LIMIT = 10.0  # seconds for all calls of one check
+GRACE = 1.0  # seconds to stop once the time is up
+KEPT = 2_000  # characters of print that are kept from one call
+
+
+class Stopped(BaseException):
+    """Raised inside the learner's code when the time is up."""
+
+
+class Printed(io.TextIOBase):
+    """Collects what is printed, up to a length."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.dropped = 0
+
+    def write(self, text: str) -> int:
+        """Keep what fits, count the rest."""
+        kept = text[: KEPT - len(self.text)]
+        self.text += kept
+        self.dropped += len(text) - len(kept)
+        return len(text)
+
+    def take(self) -> str:
+        """Return what was printed since the last time."""
+        text = self.text.rstrip()
+        if self.dropped:
+            text += f"\n… and {self.dropped:,} characters more"
+        self.text, self.dropped = "", 0
+        return text
+
+
+def run_limited(work: Callable[[Printed], None], limit: float) -> tuple[bool, bool]:
+    """Run ``work(printed)`` in a thread; what it prints goes to ``printed``.
+
+    Returns:
+        Whether it finished in time, and whether its thread has ended.
+    """
+    printed = Printed()
+    ended = threading.Event()
+
+    def target() -> None:
+        try:
+            with contextlib.suppress(Stopped):
+                work(printed)
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=target, name="bertlab-check", daemon=True)
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        thread.start()
+        finished = False
+        try:
+            finished = ended.wait(limit)
+        finally:  # also when the learner interrupts the wait
+            deadline = time.monotonic() + GRACE
+            while not ended.is_set() and time.monotonic() < deadline:
+                assert thread.ident is not None
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread.ident), ctypes.py_object(Stopped)
+                )
+                ended.wait(0.05)
+    return finished, ended.is_set()
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception in the learner's code: its kind, its words and the learner's line."""
+
+    kind: type[BaseException]
+    words: str
+    line: int | None  # None: the call itself failed, before any line of the function ran
+    source: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Raised:
+        """Describe an exception caught around a call of the learner's function."""
+        try:
+            words = str(error)
+        except Exception:
+            words = ""
+        line, source = _learners_line(error.__traceback__)
+        return cls(type(error), words if len(words) <= 400 else words[:400] + " …", line, source)
+
+
+def _learners_line(traceback: TracebackType | None) -> tuple[int | None, str]:
+    """Return the deepest line in the file where the learner's function stands."""
+    file, line = None, None
+    step = traceback.tb_next if traceback else None  # the first frame is the checker's
+    while step:
+        name = step.tb_frame.f_code.co_filename
+        file = file or name
+        if name == file:
+            line = step.tb_lineno
+        step = step.tb_next
+    return line, linecache.getline(file, line).strip() if file and line else ""
+
+
+@contextlib.contextmanager
+def watching(seen: set[str]) -> Any:
+    """Note in ``seen`` which of bertlab's own functions are called in this thread."""
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call":
+            module = str(frame.f_globals.get("__name__", ""))
+            if module.startswith("bertlab.") and not module.startswith("bertlab.exercises"):
+                seen.add(f"{module}.{frame.f_code.co_qualname}")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)

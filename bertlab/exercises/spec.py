@@ -1,0 +1,94 @@
+"""What an exercise consists of: the question, the examples it is tried on, the known mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# In an expected tensor: this place may hold any finite number.
+ANYTHING = 1e300
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One line of the catalogue."""
+
+    name: str
+    chapter: int
+    level: str  # "easy", "medium" or "hard"
+    minutes: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of the learner's function.
+
+    Args:
+        stage: cases are judged stage by stage, so that the simplest failure is explained first.
+        label: what this case tries, in words.
+        arguments: name -> value, in the order of the signature; passed by position.
+    """
+
+    stage: int
+    label: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case that went wrong: what a mistake's evidence is measured on.
+
+    ``found`` and ``expected`` hold one value for each output; tensors are float64 on the CPU.
+    """
+
+    case: Case
+    found: tuple[Any, ...]
+    expected: tuple[Any, ...]
+
+    def __getitem__(self, argument: str) -> Any:
+        return self.case.arguments[argument]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known wrong answer.
+
+    Args:
+        name: a short id, such as ``"scaled-after-softmax"``.
+        flags: what to pass to the exercise's ``compute`` so that it makes this mistake.
+        explanation: what was done and what to do instead; starts with a small letter.
+        evidence: measures the symptom in a failure; the explanation follows after a colon. Only
+            used where this mistake is the only one. It may return "" where there is none to show.
+    """
+
+    name: str
+    flags: Mapping[str, Any]
+    explanation: str
+    evidence: Callable[[Failure], str] | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """An exercise with everything that its check needs.
+
+    Args:
+        outputs: name -> kind of each output: "tensor", "ids", "pieces" or "integer".
+        compute: the right answer; with the flags of mistakes, the wrong ones.
+        cases: seed -> the examples to try.
+        also_right: flags with which ``compute`` is equally right.
+        together: how many mistakes at once are looked for.
+    """
+
+    exercise: Exercise
+    question: str
+    formula: str
+    stub: str
+    hints: Sequence[str]
+    verified: str
+    outputs: Mapping[str, str]
+    compute: Callable[..., Any]
+    cases: Callable[[int], list[Case]]
+    mistakes: Sequence[Mistake] = ()
+    also_right: Sequence[Mapping[str, Any]] = field(default=())
+    together: int = 2
