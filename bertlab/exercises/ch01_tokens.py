@@ -140,8 +140,8 @@ WORDPIECE = Spec(
     ),
     verified=(
         "words of one piece and of many, longest match first, ## on all pieces but the first, "
-        "[UNK] where nothing fits, no going back, words longer than any piece, capitals and accents, and "
-        "vocabularies drawn by chance; the vocabulary unchanged."
+        "[UNK] where nothing fits, no going back, words longer than any piece, capitals, accents "
+        "and vocabularies drawn by chance; the vocabulary unchanged."
     ),
     outputs={"pieces": "pieces"},
     compute=_wordpiece,

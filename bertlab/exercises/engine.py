@@ -63,11 +63,15 @@ def call(function: Callable[..., Any], case: Case, spec: Spec, **flags: Any) -> 
         raise
     except BaseException as error:
         return Outcome(raised=Raised.of(error))
-    changed = next((n for n, v in arguments.items() if not _equal(v, case.arguments[n])), "")
     try:
-        return Outcome(canonical_outputs(value, spec.outputs), changed=changed)
+        values = canonical_outputs(value, spec.outputs)
     except Unusable as problem:
-        return Outcome(unusable=problem, changed=changed)
+        return Outcome(unusable=problem)
+    except Exception as error:  # such as an object that only pretends to be a list
+        words = f"what your function returned can't be read: {type(error).__name__}"
+        return Outcome(unusable=Unusable("wrong-type", words))
+    changed = (name for name, value in arguments.items() if not _equal(value, case.arguments[name]))
+    return Outcome(values, changed=next(changed, ""))
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -93,7 +97,7 @@ def examine(spec: Spec, answer: Callable[..., Any], seeds: Sequence[int]) -> Che
 
     finished, ended = running.run_limited(work, running.LIMIT)
     done = list(outcomes)
-    if done and done[0].raised and done[0].raised.kind is NotImplementedError:
+    if done and done[0].raised and done[0].raised.is_stub:
         return _result(
             spec,
             "not-attempted",
@@ -114,7 +118,7 @@ def examine(spec: Spec, answer: Callable[..., Any], seeds: Sequence[int]) -> Che
         return problem
     if not finished:
         return _too_slow(spec, cases[len(done)], ended)
-    for case, outcome in zip(cases, done):
+    for case, outcome in zip(cases, done, strict=False):
         if outcome.changed:
             return _result(
                 spec,
@@ -179,7 +183,9 @@ def _diagnose(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> CheckRe
     if mistakes:
         name = "+".join(mistake.name for mistake in mistakes)
         failure = Failure(cases[worst], outcomes[worst].values, right[worst].values)
-        return _result(spec, name, f"{_explain(mistakes, failure)}\n\n{example}")
+        raised = outcomes[worst].raised
+        error = f"\n\n{_error(raised)}" if raised else ""
+        return _result(spec, name, f"{_explain(mistakes, failure)}{error}\n\n{example}")
     name, words = _unknown(spec, outcomes[worst], right[worst])
     return _result(spec, name, f"{words}\n\n{example}")
 
@@ -215,32 +221,37 @@ def _explain(mistakes: tuple[Mistake, ...], failure: Failure) -> str:
         evidence = mistake.evidence(failure) if usable and mistake.evidence else ""
         if evidence:
             return f"{evidence}: {mistake.explanation}"
-        return mistake.explanation[0].upper() + mistake.explanation[1:]
-    lines = [
-        f"{i}. {m.explanation[0].upper()}{m.explanation[1:]}" for i, m in enumerate(mistakes, 1)
-    ]
-    return f"{len(mistakes)} things at once:\n" + "\n".join(lines)
+        return _sentence(mistake.explanation)
+    listed = [f"{i}. {_sentence(mistake.explanation)}" for i, mistake in enumerate(mistakes, 1)]
+    return "\n".join([f"{len(mistakes)} things at once:", *listed])
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _unknown(spec: Spec, outcome: Outcome, right: Outcome) -> tuple[str, str]:
     if outcome.raised:
-        raised = outcome.raised
-        said = f"{raised.kind.__name__}: {raised.words}".rstrip(": ")
-        if raised.line is None:
-            return "cannot-be-called", f"Your function can't be called with these arguments: {said}"
-        return (
-            "exception",
-            f"Your code raised an exception in line {raised.line}:\n\n"
-            + _indented([raised.source or "(source not available)", said]),
+        return "cannot-be-called" if outcome.raised.line is None else "exception", _error(
+            outcome.raised
         )
     if outcome.unusable:
         words = outcome.unusable.words
-        return outcome.unusable.name, f"{words[0].upper()}{words[1:]}."
-    for name, found, wanted in zip(spec.outputs, outcome.values, right.values):
+        return outcome.unusable.name, f"{_sentence(words)}."
+    for name, found, wanted in zip(spec.outputs, outcome.values, right.values, strict=True):
         if not same(found, wanted):
             mistake, words = difference(name, found, wanted)
-            return mistake, words if words[0] == "`" else words[0].upper() + words[1:]
+            return mistake, _sentence(words)
     raise AssertionError("a failed case has an output that differs")  # pragma: no cover
+
+
+def _error(raised: Raised) -> str:
+    """Write an exception down as the learner's own, with their line."""
+    said = f"{raised.kind.__name__}: {raised.words}".rstrip(": ").replace("\n", "\n    ")
+    if raised.line is None:
+        return f"Your function can't be called with these arguments:\n\n    {said}"
+    lines = [raised.source, said] if raised.source else [said]
+    return f"Your code raised an exception in line {raised.line}:\n\n{_indented(lines)}"
 
 
 def _size(case: Case) -> int:
@@ -263,7 +274,8 @@ def _example(spec: Spec, case: Case, outcome: Outcome, right: Outcome) -> str:
             lines.append(f"{' ' * len(name)}     found {show_value(outcome.values[i])}")
     text = f"Example ({case.label}):\n\n{_indented(lines)}"
     if outcome.printed:
-        text += f"\n\nYour code printed, on this example:\n\n{_indented(outcome.printed.split(chr(10)))}"
+        printed = _indented(outcome.printed.split("\n"))
+        text += f"\n\nYour code printed, on this example:\n\n{printed}"
     return text
 
 

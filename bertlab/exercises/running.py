@@ -1,10 +1,10 @@
 """Run a learner's function: in a thread of its own, quietly, for a limited time.
 
-The limit is kept by raising an exception inside that thread, on every platform and from every
-thread. It stops Python code at its next step. It cannot stop a single long operation in C (then the
-thread is left behind and the message says so), one that also holds the interpreter's lock (such
-as ``9**9**9``: then the wait is for its end), or code that catches every exception. Nothing bounds
-memory. This serves honest learners; withstanding attacks takes a process of its own.
+The limit is kept by raising an exception inside that thread, which works on every platform and
+takes effect at the next step of Python code. Code that catches every exception is put to sleep
+instead. What can't be stopped is a single long operation in C: its thread is left behind, and the
+message says so; if it also holds the interpreter's lock (``9**9**9``), ``check`` waits for its end.
+Nothing bounds memory. This serves honest learners; withstanding attacks takes a process of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,13 @@ KEPT = 2_000  # characters of print that are kept from one call
 
 class Stopped(BaseException):
     """Raised inside the learner's code when the time is up."""
+
+
+class Asleep(BaseException):
+    """Sleeps for ever when it is raised, so that nothing can catch it."""
+
+    def __init__(self) -> None:
+        threading.Event().wait()
 
 
 class Printed(io.TextIOBase):
@@ -57,7 +64,7 @@ def run_limited(work: Callable[[Printed], None], limit: float) -> tuple[bool, bo
     """Run ``work(printed)`` in a thread; what it prints goes to ``printed``.
 
     Returns:
-        Whether it finished in time, and whether its thread has ended.
+        Whether it finished in time, and whether its thread has ended by now.
     """
     printed = Printed()
     ended = threading.Event()
@@ -78,12 +85,19 @@ def run_limited(work: Callable[[Printed], None], limit: float) -> tuple[bool, bo
         finally:  # also when the learner interrupts the wait
             deadline = time.monotonic() + GRACE
             while not ended.is_set() and time.monotonic() < deadline:
-                assert thread.ident is not None
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident), ctypes.py_object(Stopped)
-                )
+                _raise_in(thread, Stopped)
                 ended.wait(0.05)
+            if not ended.is_set():
+                _raise_in(thread, Asleep)
     return finished, ended.is_set()
+
+
+def _raise_in(thread: threading.Thread, error: type[BaseException]) -> None:
+    """Raise an exception in another thread, at its next step of Python code."""
+    assert thread.ident is not None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread.ident), ctypes.py_object(error)
+    )
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,13 @@ class Raised:
     words: str
     line: int | None  # None: the call itself failed, before any line of the function ran
     source: str
+
+    @property
+    def is_stub(self) -> bool:
+        """Whether this is the NotImplementedError that an exercise starts with."""
+        return self.kind is NotImplementedError and (
+            not self.source or "NotImplementedError" in self.source
+        )
 
     @classmethod
     def of(cls, error: BaseException) -> Raised:

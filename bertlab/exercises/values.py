@@ -66,7 +66,8 @@ def canonical_outputs(value: Any, outputs: Mapping[str, str]) -> tuple[Any, ...]
             f"your function returned {kind_of(value)}: expected {len(outputs)} values, {wanted}",
         )
     return tuple(
-        _canonical(item, kind, name) for item, (name, kind) in zip(values, outputs.items())
+        _canonical(item, kind, name)
+        for item, (name, kind) in zip(values, outputs.items(), strict=True)
     )
 
 
