@@ -132,8 +132,9 @@ COUNT_PARAMETERS = Spec(
             feed_forward_biases=False,
         ),
         _mistake(
-            "attention-biases-forgotten",
-            "attention's four maps have a bias of D numbers each.",
+            "attention-biases-or-layernorms-forgotten",
+            "4 D numbers are missing in each layer. Either attention's four biases were forgotten, "
+            "of D each, or the two LayerNorms, of 2 D each: the sums are the same.",
             attention_biases=False,
         ),
         _mistake(
@@ -154,11 +155,6 @@ COUNT_PARAMETERS = Spec(
             "embedding-layernorm-forgotten",
             "the embeddings end in a LayerNorm, with 2 D numbers.",
             embedding_norm=False,
-        ),
-        _mistake(
-            "layer-layernorms-forgotten",
-            "each layer has two LayerNorms, with 2 D numbers each.",
-            norms=0,
         ),
         _mistake(
             "one-layernorm-a-layer",

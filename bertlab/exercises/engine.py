@@ -11,7 +11,8 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from bertlab.exercises import running
@@ -54,11 +55,11 @@ class Outcome:
         return all(map(same, self.values, other.values))
 
 
-def call(function: Callable[..., Any], case: Case, spec: Spec, **flags: Any) -> Outcome:
+def call(function: Callable[..., Any], case: Case, spec: Spec) -> Outcome:
     """Call a function on copies of a case's arguments."""
     arguments = copy.deepcopy(dict(case.arguments))
     try:
-        value = function(*arguments.values(), **flags)
+        value = function(*arguments.values())
     except running.Stopped:
         raise
     except BaseException as error:
@@ -92,8 +93,7 @@ def examine(spec: Spec, answer: Callable[..., Any], seeds: Sequence[int]) -> Che
         for case in [cases[0], *cases[1:]]:
             printed.take()
             outcome = call(answer, case, spec)
-            object.__setattr__(outcome, "printed", printed.take())
-            outcomes.append(outcome)
+            outcomes.append(replace(outcome, printed=printed.take()))
 
     finished, ended = running.run_limited(work, running.LIMIT)
     done = list(outcomes)
@@ -171,7 +171,8 @@ def _diagnose(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> CheckRe
         for i, outcome in enumerate(outcomes)
         if not outcome.agrees(right[i])
         and not any(
-            outcome.agrees(call(spec.compute, cases[i], spec, **flags)) for flags in spec.also_right
+            outcome.agrees(call(partial(spec.compute, **flags), cases[i], spec))
+            for flags in spec.also_right
         )
     ]
     if not failed:
@@ -179,7 +180,7 @@ def _diagnose(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> CheckRe
     stage = cases[failed[0]].stage
     worst = min((i for i in failed if cases[i].stage == stage), key=lambda i: _size(cases[i]))
     example = _example(spec, cases[worst], outcomes[worst], right[worst])
-    mistakes = _find(spec, cases, outcomes, stage)
+    mistakes = _find(spec, cases, outcomes, stage, worst)
     if mistakes:
         name = "+".join(mistake.name for mistake in mistakes)
         failure = Failure(cases[worst], outcomes[worst].values, right[worst].values)
@@ -191,26 +192,29 @@ def _diagnose(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> CheckRe
 
 
 def _find(
-    spec: Spec, cases: list[Case], outcomes: list[Outcome], stage: int
+    spec: Spec, cases: list[Case], outcomes: list[Outcome], stage: int, worst: int
 ) -> tuple[Mistake, ...]:
-    """Return the fewest mistakes that explain all outcomes up to a stage (then most others)."""
-    upto = [i for i in range(len(outcomes)) if cases[i].stage <= stage]
+    """Return the fewest mistakes that explain all outcomes up to a stage, then most of the rest."""
+    every = range(len(outcomes))
+    needed = [worst, *(i for i in every if cases[i].stage <= stage and i != worst)]
+
+    def explains(group: tuple[Mistake, ...], i: int) -> bool:
+        flags = {key: value for mistake in group for key, value in mistake.flags.items()}
+        return outcomes[i].agrees(call(partial(spec.compute, **flags), cases[i], spec))
+
     for count in range(1, spec.together + 1):
-        best: tuple[int, tuple[Mistake, ...]] = (-1, ())
-        for group in itertools.combinations(spec.mistakes, count):
-            flags = {key: value for mistake in group for key, value in mistake.flags.items()}
-            if len(flags) < sum(len(mistake.flags) for mistake in group):
-                continue  # both change the same step
-
-            def explained(i: int, flags: dict[str, Any] = flags) -> bool:
-                return outcomes[i].agrees(call(spec.compute, cases[i], spec, **flags))
-
-            if all(map(explained, upto)):
-                score = sum(map(explained, range(len(outcomes))))
-                if score > best[0]:
-                    best = score, group
-        if best[1]:
-            return best[1]
+        groups = [
+            group
+            for group in itertools.combinations(spec.mistakes, count)
+            # Two mistakes in the same step can't both be made.
+            if len({key for mistake in group for key in mistake.flags})
+            == sum(len(mistake.flags) for mistake in group)
+            and all(explains(group, i) for i in needed)
+        ]
+        if len(groups) == 1:
+            return groups[0]
+        if groups:
+            return max(groups, key=lambda group: sum(explains(group, i) for i in every))
     return ()
 
 
