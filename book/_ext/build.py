@@ -25,15 +25,9 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def build(output: Path, committed: bool) -> int:
     """Run Jupyter Book and return its exit status; pass on only what a reader can use."""
-    command = [
-        sys.executable,
-        "-m",
-        "jupyter_book",
-        "build",
-        str(ROOT),
-        "--path-output",
-        str(output),
-    ]
+    # Not the script `jupyter-book`: it may not be on the PATH, or belong to another Python.
+    start = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", str(ROOT), "--path-output", str(output)]
     command += ["--all", "-W", "--keep-going", "-n"]
     environment = {
         **os.environ,
@@ -78,6 +72,8 @@ def main() -> int:
     )
     status = build(output, options.committed)
     if status:
+        log = (output / "_build" / "book.log").read_text(encoding="utf-8").splitlines()
+        print("\n".join(["", "The end of the log:", *log[-15:], ""]))
         print(f"The book was not built. The whole log: {output / '_build' / 'book.log'}")
     else:
         print(f"The book is ready. Open {output / '_build' / 'html' / 'index.html'}")

@@ -1,0 +1,83 @@
+"""What several test files share: the notebooks, and an environment as a new user would have it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))  # the book's tools are scripts, not a package
+
+CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb"))
+
+
+def load_notebook(path: Path) -> dict[str, Any]:
+    """Read a notebook with each cell's source as one string."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return notebook
+
+
+def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command and return its result; stdout and stderr come together."""
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options
+    )
+
+
+def clean_variables() -> dict[str, str]:
+    """This process's environment without what could lead to the checkout or change the outputs."""
+    dropped = ("PYTHONPATH", "MPLBACKEND", "VIRTUAL_ENV", "PYTEST_", "COV_", "COVERAGE")
+    kept = {name: v for name, v in os.environ.items() if not name.startswith(dropped)}
+    quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
+    return {**kept, **quiet}
+
+
+class CleanEnvironment(NamedTuple):
+    python: str
+    wheel: Path
+    site_packages: Path
+
+
+@pytest.fixture(scope="session")
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
+    """A new virtual environment in which bertlab comes from the wheel, as for a new user.
+
+    The libraries are those of the environment that runs the tests, found through a .pth file.
+    Python reads no .pth files in a folder that a .pth file names, so the checkout, which is
+    installed there in editable mode, can't be seen.
+    """
+    folder = tmp_path_factory.mktemp("clean")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(
+        ROOT / "bertlab", source / "bertlab", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    result = run([*build, str(source)])
+    assert result.returncode == 0, result.stdout
+    (wheel,) = folder.glob("*.whl")
+
+    venv.create(folder / "venv", with_pip=False, symlinks=os.name != "nt")
+    python = str(folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    purelib = run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
+    site_packages = Path(purelib.stdout.strip())
+    libraries = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    (site_packages / "libraries.pth").write_text("\n".join(sorted(libraries)) + "\n")
+
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index"]
+    result = run([*pip, "--disable-pip-version-check", "--force-reinstall", str(wheel)])
+    assert result.returncode == 0, result.stdout
+    return CleanEnvironment(python, wheel, site_packages)
