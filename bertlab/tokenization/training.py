@@ -49,9 +49,11 @@ def train_wordpiece(
     """Learn a vocabulary: start from single characters, then merge the best pair, again and again.
 
     ``"likelihood"`` scores a pair by count(ab) / (count(a) count(b)): how much more often the two
-    meet than chance would have them. ``"frequency"`` scores it by count(ab), as byte-pair encoding
-    does, and so does the WordPiece trainer of the ``tokenizers`` library. Of pairs with equal
-    scores, the one whose pieces have the smaller ids wins, as in the library.
+    meet than chance would have them. It is the usual form of WordPiece's score, the gain in
+    likelihood per place where the two meet; it prefers rare pairs, so give it a ``min_count``.
+    ``"frequency"`` scores a pair by count(ab), as byte-pair encoding does, and so does the
+    WordPiece trainer of the ``tokenizers`` library. Of pairs with equal scores, the one whose
+    pieces have the smaller ids wins, as in the library.
 
     Args:
         data: texts, or words with their counts (already lowered, without blanks).
@@ -67,7 +69,7 @@ def train_wordpiece(
     Raises:
         ValueError: for an unknown score, or when the single characters alone exceed ``vocab_size``.
 
-    Source: Schuster and Nakajima 2012, section 4; Wu et al. 2016, section 4.1; chapter 1.
+    Source: Schuster and Nakajima 2012; Wu et al. 2016, section 4.1; chapter 1, (1.2) to (1.6).
     """
     if score not in ("likelihood", "frequency"):
         raise ValueError(f"score is {score!r}; expected 'likelihood' or 'frequency'")
@@ -75,7 +77,8 @@ def train_wordpiece(
         data = Counter(word for text in data for word in basic_words(text, lowercase))
     words = [[word[0], *("##" + char for char in word[1:])] for word in data]
     if alphabet is None:
-        found = {piece for word in words for piece in word}
+        # Every character starts a word somewhere, says the library; ## forms are those seen.
+        found = {char for word in data for char in word}.union(*words)
         alphabet = sorted(found, key=lambda piece: (len(piece), piece))
     ids = {piece: place for place, piece in enumerate((*SPECIAL_TOKENS, *alphabet))}
     if len(ids) > vocab_size:
