@@ -179,8 +179,9 @@ MISTAKES = (
         Mistake(
             "fixed-axes",
             {"axes": axes},
-            "the key's axes were counted from the front, which fits one number of dimensions "
-            "only. Count from the end: `query @ key.transpose(-2, -1)`.",
+            "this fits one number of dimensions only: the key's axes were counted from the "
+            "front, or a product for matrices only was used. Count from the end: "
+            "`query @ key.transpose(-2, -1)`.",
         )
         for axes in ("first two", "middle")
     ),

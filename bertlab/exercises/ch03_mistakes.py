@@ -36,7 +36,7 @@ MISTAKES = (
     Mistake(
         "position-normalised-alone",
         {"after": "positions alone"},
-        "LayerNorm ran over the position rows alone. Sum all three first, then normalise.",
+        "the position rows were normalised alone. Sum all three first, then normalise.",
     ),
     Mistake(
         "each-normalised-alone",

@@ -82,8 +82,7 @@ _NAMES = (
 
 def _off_by(failure: Failure) -> str:
     off = failure.found[0] - failure.expected[0]
-    sizes = ", ".join(f"{name}={value}" for name, value in failure.case.arguments.items())
-    return f"Your count is {abs(off):,} too {'high' if off > 0 else 'low'} for {sizes}"
+    return f"Your count for the sizes below is {abs(off):,} too {'high' if off > 0 else 'low'}"
 
 
 def _mistake(name: str, explanation: str, **flags: object) -> Mistake:

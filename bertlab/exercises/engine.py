@@ -273,6 +273,9 @@ def _arguments(case: Case) -> list[str]:
 def _example(spec: Spec, case: Case, outcome: Outcome, right: Outcome) -> str:
     lines = [*_arguments(case), ""]
     for i, name in enumerate(spec.outputs):
+        if outcome.values and same(outcome.values[i], right.values[i]):
+            lines.append(f"{name}: right")
+            continue
         lines.append(f"{name}: expected {show_value(right.values[i])}")
         if outcome.values:
             lines.append(f"{' ' * len(name)}     found {show_value(outcome.values[i])}")
