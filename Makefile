@@ -19,10 +19,10 @@ CONSTRAINTS ?= -c constraints.txt
 CHAPTERS ?= $(wildcard book/[0-9][0-9]_*.ipynb)
 PORT ?= 8000
 
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 COVERAGE = --cov=bertlab --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
 # Tests of notebooks, site and wheel; the others take less than a minute together.
-HOUSE = tests/test_book.py tests/test_isolation.py tests/test_notebooks.py tests/test_packaging.py tests/test_readme.py
+HOUSE = tests/test_book.py tests/test_isolation.py tests/test_notebooks.py tests/test_packaging.py
 
 help: ## list these targets
 	@echo "make TARGET, where TARGET is"
