@@ -1,0 +1,70 @@
+"""The command line. Heavy libraries are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import tyro
+
+import bertlab
+
+app = tyro.extras.SubcommandApp()
+
+_LIBRARIES = ("torch", "transformers", "tokenizers", "huggingface-hub", "datasets", "accelerate")
+
+
+@app.command
+def doctor() -> None:
+    """Say what this machine has: versions, device, whether the hub is used, what is cached.
+
+    Nothing is changed and nothing is fetched. Paste the output into a bug report.
+    """
+    rows = [("bertlab", bertlab.__version__), ("Python", platform.python_version())]
+    rows += [(name, _version(name)) for name in _LIBRARIES]
+    rows += [("system", f"{platform.system()} {platform.machine()}"), *_device(), *_hub()]
+    for name, value in rows:
+        print(f"{name:16} {value}")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return f"MISSING: pip install {name}"
+
+
+def _device() -> list[tuple[str, str]]:
+    import torch
+
+    if torch.cuda.is_available():
+        index = torch.cuda.current_device()
+        memory = torch.cuda.get_device_properties(index).total_memory / 2**30
+        device = f"cuda: {torch.cuda.get_device_name(index)}, {memory:.0f} GiB"
+    elif torch.backends.mps.is_available():
+        device = "mps: Apple GPU"
+    else:
+        device = f"cpu: {os.cpu_count()} cores, {torch.get_num_threads()} threads in use"
+    return [("device", device)]
+
+
+def _hub() -> list[tuple[str, str]]:
+    from huggingface_hub import constants, scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    state = "off (HF_HUB_OFFLINE is set)" if constants.HF_HUB_OFFLINE else "used when needed"
+    try:
+        repositories = sorted(scan_cache_dir().repos, key=lambda repository: repository.repo_id)
+    except CacheNotFound:
+        repositories = []
+    cached = [
+        f"{repository.repo_id} ({repository.size_on_disk_str})" for repository in repositories
+    ]
+    return [("hub", state), ("in its cache", ", ".join(cached) or "nothing")]
+
+
+def main() -> None:
+    """Run the command line ``bertlab``."""
+    app.cli(prog="bertlab", description="Learn BERT by building it.", args=sys.argv[1:])
