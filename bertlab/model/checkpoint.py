@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from bertlab.hub import find_file
 from bertlab.model.config import BertConfig
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     Model = TypeVar("Model", bound=BertPreTrainedModel)
 
 _log = logging.getLogger("bertlab")
-BUNDLED = Path(__file__).parents[1] / "weights"
 _WEIGHT_FILES = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -91,56 +91,6 @@ def initialise(model: BertPreTrainedModel, names: Iterable[str]) -> None:
                     weight[config.pad_token_id].zero_()
 
 
-def find_file(name_or_path: str | PathLike[str], filename: str) -> Path | None:
-    """Return the file of a folder, the bundled checkpoint or a hub id; None if it has no such file.
-
-    Raises:
-        FileNotFoundError: when there is no such folder and the hub can't be asked; the message
-            says what was tried.
-    """
-    name = os.fspath(name_or_path)
-    folder = BUNDLED / name if name == "bertlab-mini" else Path(name)
-    if folder.is_dir():
-        return folder / filename if (folder / filename).is_file() else None
-    looks_like_path = folder.is_absolute() or name.startswith(".") or name.count("/") > 1
-    if name == "bertlab-mini" or looks_like_path:
-        raise FileNotFoundError(
-            f"there is no folder {name!r}: expected a folder with config.json and the weights, "
-            'or a hub id such as "google-bert/bert-base-cased"'
-            if name != "bertlab-mini"
-            else "this release of bertlab doesn't carry the checkpoint bertlab-mini yet: give a "
-            "folder or a hub id"
-        )
-
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
-
-    try:
-        return Path(hf_hub_download(name, filename))
-    except RepositoryNotFoundError as error:
-        raise FileNotFoundError(
-            f"{name!r} is neither a folder here nor a model on the hub (or it is private: log in "
-            "with `hf auth login`)"
-        ) from error
-    except HFValidationError as error:
-        raise FileNotFoundError(f"{name!r} is neither a folder nor a hub id") from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-            return None  # the hub answered: the model has no such file
-        raise FileNotFoundError(
-            f"{name!r} is no folder here, and {filename} could not be had from the hub "
-            f"({type(error).__name__}). Without a connection, give the path of a folder that "
-            "holds the checkpoint"
-        ) from error
-
-
 def read_config(name_or_path: str | PathLike[str]) -> BertConfig:
     """Read a checkpoint's ``config.json``.
 
@@ -191,7 +141,7 @@ def read_weights(name_or_path: str | PathLike[str]) -> dict[str, Tensor]:
     offline: FileNotFoundError | None = None
     for filename in _WEIGHT_FILES:
         try:
-            path = find_file(name_or_path, filename)
+            path = find_file(name_or_path, filename, cached_only=offline is not None)
         except FileNotFoundError as error:  # out of reach; another form may be cached
             offline = error
             continue

@@ -206,8 +206,11 @@ class BertConfig:
                 )
         known = {field.name for field in fields(cls)} - {"implementation"}
         chosen = {name: value for name, value in values.items() if name in known}
-        if chosen.get("id2label"):
-            chosen["num_labels"] = len(chosen["id2label"])
+        names = chosen.pop("id2label", None)
+        if names:
+            chosen["num_labels"] = len(names)
+            if any(name != f"LABEL_{index}" for index, name in names.items()):
+                chosen["id2label"] = names  # real names, not the ones that stand in for none
         return cls(**chosen)
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,14 +13,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bertlab.hub import find_file, find_folder
 from bertlab.tokenization.training import MAX_TOKENS
 from bertlab.tokenization.wordpiece import SPECIAL_TOKENS
 
 if TYPE_CHECKING:
     from transformers import BertTokenizer
 
-_WEIGHTS = Path(__file__).parent.parent / "weights"
-_BUNDLED = ("bertlab-mini",)
 _FILES = ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
@@ -68,29 +67,21 @@ def load_tokenizer(name_or_path: str | Path) -> BertTokenizer:
 
 
 def _find(name_or_path: str | Path) -> Path:
-    """Return the folder that a name stands for, from the hub if need be."""
-    name = str(name_or_path)
-    folder = _WEIGHTS / name if name in _BUNDLED else Path(name).expanduser()
-    if folder.is_dir():
+    """Return a folder with the tokenizer's files, fetched from the hub if need be."""
+    folder = find_folder(name_or_path)
+    if folder is not None:
         return folder
-    if name in _BUNDLED:
-        raise FileNotFoundError(
-            f"{name!r} is the model that comes with bertlab, but this installation has no "
-            "weights for it: install a release that carries them, or give a folder"
-        )
-    if folder.is_file():
-        raise ValueError(f"{name!r} is a file; give the folder that holds it")
-    if isinstance(name_or_path, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise FileNotFoundError(f"there is no folder {name!r}")
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(_FILES)))
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"{name!r} is no folder here, and the hub did not give a model of that name "
-            f"({type(error).__name__}); check the spelling, or the connection"
-        ) from error
+    found: list[Path | None] = []
+    offline: FileNotFoundError | None = None
+    for filename in _FILES:
+        try:
+            found.append(find_file(name_or_path, filename, cached_only=offline is not None))
+        except FileNotFoundError as error:  # out of reach; another of the files may be cached
+            offline = error
+    folders = {file.parent for file in found if file is not None}
+    if not folders:
+        raise offline or ValueError(f"the model {str(name_or_path)!r} has no BERT tokenizer")
+    return folders.pop()
 
 
 def _read_vocab(folder: Path) -> tuple[dict[str, int], dict[str, Any]]:

@@ -13,7 +13,6 @@ from reference import MODELS, twins
 from safetensors.torch import load_file, save_file
 
 import bertlab
-from bertlab.model.checkpoint import find_file
 
 SIZES = {
     "vocab_size": 60,
@@ -278,58 +277,3 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(
     assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json"}
     with pytest.raises(ValueError, match=r"is a file: expected a folder"):
         first.save_pretrained(tmp_path / "config.json")
-
-
-@pytest.fixture
-def hub(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A hub cache that holds the checkpoint as `someone/small-bert`, with the hub out of reach."""
-    cache = tmp_path / "hub"
-    model = cache / "models--someone--small-bert"
-    (model / "refs").mkdir(parents=True)
-    (model / "refs" / "main").write_text("0" * 40)
-    (model / "snapshots").mkdir()
-    folder.rename(model / "snapshots" / ("0" * 40))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    return cache
-
-
-def test_a_hub_id_is_found_in_the_cache(hub: Path) -> None:
-    assert find_file("someone/small-bert", "config.json") is not None
-    model = bertlab.BertForPreTraining.from_pretrained("someone/small-bert")
-    assert model.load_report.newly_initialised == []
-
-
-def test_a_hub_out_of_reach_is_said(hub: Path) -> None:
-    for name in ("someone/other-bert", "bert-base-cased"):
-        with pytest.raises(FileNotFoundError, match=r"could not be had from the hub"):
-            bertlab.BertModel.from_pretrained(name)
-    with pytest.raises(FileNotFoundError, match=r"neither a folder nor a hub id"):
-        bertlab.BertModel.from_pretrained("what is this")
-    for file in hub.rglob("model.safetensors"):
-        file.unlink()
-    with pytest.raises(FileNotFoundError, match=r"could not be had from the hub"):
-        bertlab.BertModel.from_pretrained("someone/small-bert")
-
-
-def test_answers_of_the_hub_become_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import errors
-
-    def answer(kind: type[Exception]) -> None:
-        def download(*_: str) -> None:
-            raise kind.__new__(kind)
-
-        monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-
-    answer(errors.RepositoryNotFoundError)
-    with pytest.raises(FileNotFoundError, match=r"neither a folder here nor a model on the hub"):
-        bertlab.BertModel.from_pretrained("someone/small-bert")
-    answer(errors.RemoteEntryNotFoundError)
-    with pytest.raises(FileNotFoundError, match=r"holds no config.json"):
-        bertlab.BertModel.from_pretrained("someone/small-bert")
-
-
-def test_the_bundled_name_is_the_packages_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bertlab.model.checkpoint.BUNDLED", Path("/nowhere"))
-    with pytest.raises(FileNotFoundError, match=r"doesn't carry the checkpoint bertlab-mini yet"):
-        bertlab.BertModel.from_pretrained("bertlab-mini")

@@ -7,12 +7,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 from transformers import BertTokenizer, RobertaTokenizer
 
 import bertlab
-from bertlab.tokenization import SPECIAL_TOKENS, load_tokenizer, loading, train_tokenizer
+from bertlab.tokenization import SPECIAL_TOKENS, load_tokenizer, train_tokenizer
 
 PIECES = [*SPECIAL_TOKENS, "a", "b", "##b", "e"]
 
@@ -153,32 +152,8 @@ def test_missing_folder_is_not_opened_as_five_tokens(tmp_path):
             load_tokenizer(missing)
 
 
-def test_a_file_is_refused(cased):
-    with pytest.raises(ValueError, match="is a file; give the folder"):
-        load_tokenizer(cased / "tokenizer.json")
-
-
-def test_hub_name_is_fetched_from_the_hub(cased, monkeypatch):
-    asked = []
-
-    def snapshot_download(name, allow_patterns):
-        asked.append((name, "vocab.txt" in allow_patterns))
-        return str(cased)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    assert load_tokenizer("someone/a-bert").tokenize("Ab") == ["A", "##b"]
-    assert asked == [("someone/a-bert", True)]
-
-
-def test_unknown_name_says_that_it_is_neither_folder_nor_hub_model(monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    for name in ("someone/no-such-bert", "no such name!"):
-        with pytest.raises(FileNotFoundError, match="is no folder here, and the hub did not"):
-            load_tokenizer(name)
-
-
 def test_bundled_name_opens_the_bundled_folder(cased, tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "_WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr("bertlab.hub.WEIGHTS", tmp_path / "weights")
     with pytest.raises(FileNotFoundError, match="comes with bertlab, but this installation has no"):
         load_tokenizer("bertlab-mini")
     shutil.copytree(cased, tmp_path / "weights" / "bertlab-mini")
