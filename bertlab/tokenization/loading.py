@@ -52,9 +52,8 @@ def load_tokenizer(name_or_path: str | Path) -> BertTokenizer:
     config = _read_json(folder / "tokenizer_config.json")
     lowercase = config.get("do_lower_case", normaliser.get("lowercase"))
     if lowercase is None:
-        lowercase = not any(
-            p != p.lower() for p in vocab if p not in SPECIAL_TOKENS and p[0] != "["
-        )
+        # Special tokens and [unused1] are in brackets, and say nothing about the case.
+        lowercase = all(piece == piece.lower() for piece in vocab if not piece.startswith("["))
     tokenizer = BertTokenizer.from_pretrained(
         folder,
         do_lower_case=lowercase,
@@ -106,7 +105,8 @@ def _read_vocab(folder: Path) -> tuple[dict[str, int], dict[str, Any]]:
             f"the folder {str(folder)!r} holds no BERT tokenizer: expected vocab.txt or "
             f"tokenizer.json, found {found}"
         )
-    lines = file.read_text(encoding="utf-8").splitlines()
+    # Not splitlines: a piece may be a character that Unicode counts as the end of a line.
+    lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     return {line: place for place, line in enumerate(lines)}, {}
 
 

@@ -72,6 +72,12 @@ def test_vocab_txt_without_capitals_is_uncased(tmp_path):
     assert tokenizer.tokenize("AB É") == ["a", "##b", "e"]
 
 
+def test_vocab_txt_with_an_empty_line_and_a_line_separator_keeps_its_ids(tmp_path):
+    tokenizer = load_tokenizer(write_vocab(tmp_path / "v", [*PIECES, "", "\u2028", "z"]))
+    assert tokenizer.convert_tokens_to_ids("z") == len(PIECES) + 2
+    assert tokenizer.do_lower_case is True
+
+
 def test_tokenizer_config_beside_vocab_txt_decides(tmp_path):
     folder = write_vocab(tmp_path / "v", PIECES)
     settings = {"do_lower_case": False, "model_max_length": 64}
