@@ -154,8 +154,6 @@ _FORMULA = "J = diag(p) - p pᵀ, equation 2.8."
 
 def _row_sum(failure: Failure) -> str:
     total = failure.found[0].sum(-1)[0].item()
-    if abs(total) < 1e-3:
-        return ""
     return f"The first row of your matrix sums to {total:.3f}, and shares that sum to 1 need 0"
 
 

@@ -11,10 +11,8 @@ def _sums(failure: Failure, axis: int = -1) -> list[float]:
 
 
 def _row_sums(failure: Failure) -> str:
-    sums, d = _sums(failure), failure["query"].size(-1)
-    if sums == [round(d**-0.5, 3)]:
-        return f"Each row of your weights sums to {sums[0]:.3f}, which is 1/√{d}"
-    return ""
+    d = failure["query"].size(-1)
+    return f"Each row of your weights sums to {_sums(failure)[0]:.3f}, which is 1/√{d}"
 
 
 def _some_row_sum(failure: Failure) -> str:
@@ -23,9 +21,8 @@ def _some_row_sum(failure: Failure) -> str:
 
 
 def _column_sums(failure: Failure) -> str:
-    if _sums(failure, -2) == [1.0]:
-        return "The columns of your weights sum to 1, the rows don't"
-    return ""
+    columns = ", ".join(f"{total:g}" for total in _sums(failure, -2))
+    return f"The columns of your weights sum to {columns}, and the rows should"
 
 
 def _hidden_weight(failure: Failure) -> str:

@@ -153,6 +153,7 @@ WRONG = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Implicit dimension")
 @pytest.mark.parametrize(("mistake", "answer"), WRONG.items(), ids=list(WRONG))
 def test_wrong_attention_is_named(mistake: str, answer: Callable[..., Any]) -> None:
     result = exercises.check("attention", answer)
@@ -164,11 +165,14 @@ def test_the_symptom_is_measured() -> None:
     message = exercises.check("attention", WRONG["scaled-after-softmax"]).message
     assert "Each row of your weights sums to 0.500, which is 1/√4: the softmax's output" in message
     message = exercises.check("attention", WRONG["softmax-over-queries"]).message
-    assert "The columns of your weights sum to 1, the rows don't" in message
+    assert (
+        "The columns of your weights sum to 1, and the rows should: the softmax ran over" in message
+    )
     message = exercises.check("attention", WRONG["mask-ignored"]).message
     assert "A place that the mask forbids has the weight 0." in message
 
 
+@pytest.mark.filterwarnings("ignore:The use of `x.T`")
 def test_t_fits_matrices_only_and_the_error_is_shown_too() -> None:
     result = exercises.check("attention", with_t)
     assert result.mistake == "fixed-axes"
