@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -56,8 +56,14 @@ class Outcome:
 
 
 def call(function: Callable[..., Any], case: Case, spec: Spec) -> Outcome:
-    """Call a function on copies of a case's arguments."""
+    """Call a learner's function on copies of a case's arguments, and see whether they changed."""
     arguments = copy.deepcopy(dict(case.arguments))
+    outcome = _outcome(function, arguments, spec)
+    changed = (name for name, value in arguments.items() if not _equal(value, case.arguments[name]))
+    return replace(outcome, changed=next(changed, "")) if outcome.values else outcome
+
+
+def _outcome(function: Callable[..., Any], arguments: Mapping[str, Any], spec: Spec) -> Outcome:
     try:
         value = function(*arguments.values())
     except running.Stopped:
@@ -65,14 +71,17 @@ def call(function: Callable[..., Any], case: Case, spec: Spec) -> Outcome:
     except BaseException as error:
         return Outcome(raised=Raised.of(error))
     try:
-        values = canonical_outputs(value, spec.outputs)
+        return Outcome(canonical_outputs(value, spec.outputs))
     except Unusable as problem:
         return Outcome(unusable=problem)
     except Exception as error:  # such as an object that only pretends to be a list
         words = f"what your function returned can't be read: {type(error).__name__}"
         return Outcome(unusable=Unusable("wrong-type", words))
-    changed = (name for name, value in arguments.items() if not _equal(value, case.arguments[name]))
-    return Outcome(values, changed=next(changed, ""))
+
+
+def _computed(spec: Spec, case: Case, flags: Mapping[str, Any]) -> Outcome:
+    """Return the right outcome, or that of known mistakes; ``compute`` changes no argument."""
+    return _outcome(partial(spec.compute, **flags), case.arguments, spec)
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -165,15 +174,12 @@ def _too_slow(spec: Spec, case: Case, ended: bool) -> CheckResult:
 
 def _diagnose(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> CheckResult | None:
     """Explain the first stage that fails; None when everything that ran is right."""
-    right = [call(spec.compute, case, spec) for case in cases[: len(outcomes)]]
+    right = [_computed(spec, case, {}) for case in cases[: len(outcomes)]]
     failed = [
         i
         for i, outcome in enumerate(outcomes)
         if not outcome.agrees(right[i])
-        and not any(
-            outcome.agrees(call(partial(spec.compute, **flags), cases[i], spec))
-            for flags in spec.also_right
-        )
+        and not any(outcome.agrees(_computed(spec, cases[i], flags)) for flags in spec.also_right)
     ]
     if not failed:
         return None
@@ -200,7 +206,7 @@ def _find(
 
     def explains(group: tuple[Mistake, ...], i: int) -> bool:
         flags = {key: value for mistake in group for key, value in mistake.flags.items()}
-        return outcomes[i].agrees(call(partial(spec.compute, **flags), cases[i], spec))
+        return outcomes[i].agrees(_computed(spec, cases[i], flags))
 
     for count in range(1, spec.together + 1):
         groups = [
