@@ -411,6 +411,16 @@ def test_the_book_announces_the_exercise_as_the_catalogue_does(exercise) -> None
     assert re.search(rf"{heading}{exercise.minutes} minutes", chapter(exercise.chapter))
 
 
+@pytest.mark.parametrize("exercise", exercises.catalog(), ids=lambda e: e.name)
+def test_the_folded_solution_of_the_book_passes(exercise) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", chapter(exercise.chapter), flags=re.DOTALL)
+    (solution,) = (block for block in blocks if block.startswith(f"def {exercise.name}("))
+    space: dict[str, Any] = {"math": math, "torch": torch}
+    exec(solution, space)
+    result = exercises.check(exercise.name, space[exercise.name])
+    assert result, result
+
+
 def test_equations_named_in_diagnoses_are_those_of_the_book() -> None:
     text = chapter(2)
     holds = {
