@@ -17,6 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))  # the book's tools are scripts, not a package
 
+import notebooks  # noqa: E402
+
 CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb"))
 
 
@@ -39,8 +41,7 @@ def clean_variables() -> dict[str, str]:
     """This process's environment without what could lead to the checkout or change the outputs."""
     dropped = ("PYTHONPATH", "MPLBACKEND", "VIRTUAL_ENV", "PYTEST_", "COV_", "COVERAGE")
     kept = {name: v for name, v in os.environ.items() if not name.startswith(dropped)}
-    quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
-    return {**kept, **quiet}
+    return {**kept, **notebooks.VARIABLES}
 
 
 class CleanEnvironment(NamedTuple):

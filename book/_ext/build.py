@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from notebooks import VARIABLES
+
 ROOT = Path(__file__).resolve().parents[2]
 WORTH_SAYING = re.compile(
     r"^chapter: |WARNING|ERROR|CRITICAL|Error: |Exception|warnings? as errors?"
@@ -29,12 +31,7 @@ def build(output: Path, committed: bool) -> int:
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(ROOT), "--path-output", str(output)]
     command += ["--all", "-W", "--keep-going", "-n"]
-    environment = {
-        **os.environ,
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "TQDM_DISABLE": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = {**os.environ, **VARIABLES, "PYTHONUNBUFFERED": "1"}
     if committed:
         environment["BERTLAB_EXECUTE"] = "off"
     folder = output / "_build"

@@ -29,7 +29,14 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from normal_form import NotebookError, join_lines, normalise, to_text
 
 MEMORY_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
-QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
+# What a notebook's process gets besides: no progress bars, the same hashes at each run, and threads
+# that sleep while they wait (otherwise they take the cores from whatever else is running).
+VARIABLES = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TQDM_DISABLE": "1",
+    "PYTHONHASHSEED": "0",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 TIMEOUT = 600  # seconds a cell may take
 
 
@@ -55,7 +62,7 @@ def execute(notebook: nbformat.NotebookNode, name: str, python: str = sys.execut
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
         try:
-            client.execute(cwd=folder, env={**os.environ, **QUIET})
+            client.execute(cwd=folder, env={**os.environ, **VARIABLES})
         except CellExecutionError as error:
             position, cell = failed_cell(notebook)
             raise NotebookError(
