@@ -123,7 +123,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.memory_of:
         who, case = arguments.memory_of[0], json.loads(arguments.memory_of[1])
-        model, batch = build(who, case["shape"], case["dropout"]), make_batch(case["batch"], case["rows"])
+        model = build(who, case["shape"], case["dropout"])
+        batch = make_batch(case["batch"], case["rows"])
         for _ in range(4):
             step(model, batch)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
@@ -139,7 +140,7 @@ def main() -> None:
     for case in tqdm(cases, desc="cases"):
         pairs = (31 if case["shape"] == "BERT-base" else 61) if not arguments.quick else 7
         results.append(run_case(case, pairs))
-    print(f"{'shape':10} {'batch':7} {'dropout':>7}  {'ours':7} {'time':>6} {'quartiles':>15} {'memory':>7}")
+    print("shape      batch   dropout  ours      time      quartiles  memory")
     for result in results:
         for name in ("sdpa", "packed"):
             if name in result:
@@ -165,7 +166,7 @@ def main() -> None:
         }
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        print(f"written: {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}")
+        print("written: results/encoder.json")
 
 
 if __name__ == "__main__":

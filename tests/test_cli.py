@@ -1,8 +1,8 @@
 """The command line: what it prints, how fast its help is, what a wrong word gets."""
 
+import os
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -64,8 +64,9 @@ def test_help_is_quick_and_imports_no_torch() -> None:
     code = "import sys; sys.argv = ['bertlab', '--help']; from bertlab.cli import main\n"
     code += "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
     seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(3):
+        before = os.times()
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        seconds.append(time.perf_counter() - start)
+        after = os.times()  # the processor's time: a busy machine doesn't change it much
+        seconds.append(sum(after[2:4]) - sum(before[2:4]))
     assert min(seconds) < 0.4, seconds
