@@ -7,8 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bertlab import data as data
     from bertlab import exercises as exercises
     from bertlab import plots as plots
+    from bertlab import pretraining as pretraining
+    from bertlab.data import DataError as DataError
     from bertlab.model import BertConfig as BertConfig
     from bertlab.model import BertForMaskedLM as BertForMaskedLM
     from bertlab.model import BertForPreTraining as BertForPreTraining
@@ -32,10 +35,11 @@ _HOME = {
     "BertForTokenClassification": "bertlab.model",
     "BertForQuestionAnswering": "bertlab.model",
     "scaled_dot_product_attention": "bertlab.model",
+    "DataError": "bertlab.data",
     "load_tokenizer": "bertlab.tokenization",
     "train_tokenizer": "bertlab.tokenization",
 }
-_SUBMODULES = ("exercises", "model", "plots", "tokenization")
+_SUBMODULES = ("data", "exercises", "model", "plots", "pretraining", "tokenization")
 
 __all__ = ["__version__", *_HOME, *_SUBMODULES]
 
