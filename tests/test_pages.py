@@ -54,9 +54,12 @@ def test_the_parameters_in_the_notation_exist_with_their_shapes() -> None:
     """A Linear's weight is the transpose of the formula's matrix; tables are as they stand."""
     config = bertlab.BertConfig.tiny(vocab_size=1000)
     sizes = {"D": config.hidden_size, "F": config.intermediate_size, "V": 1000, "512": 512, "2": 2}
-    state = bertlab.BertModel(config).state_dict()
+    model = bertlab.BertForPreTraining(config)
+    state = {name.removeprefix("bert."): weight for name, weight in model.state_dict().items()}
+    assert "| $b_E$ | $(V)$ | `cls.predictions.bias`" in NOTATION
+    assert tuple(state["cls.predictions.bias"].shape) == (1000,)
     rows = re.findall(r"^\| .* \| (\$\(.*\)\$) \| `([\w.]+\.weight)`", NOTATION, re.MULTILINE)
-    assert len(rows) == 11
+    assert len(rows) == 12
     for shapes, name in rows:
         weight = state[name.replace(".i.", ".1.")]
         letters = re.findall(r"\$\(([^)]*)\)\$", shapes)
