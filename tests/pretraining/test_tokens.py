@@ -1,0 +1,198 @@
+"""From text to ids, once; the cache; documents held out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain, repeat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_corpus import numbered_corpus, small_tokenizer
+
+import bertlab
+from bertlab.pretraining import Corpus, TokenisedCorpus, tokenise
+
+TEXT = "abc. The de.\n\nThe.\n\u200b\n\n\u200b\n\nbing a. c\nd the\n"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    (tmp_path / "a.txt").write_text(TEXT, encoding="utf-8")
+    return Corpus(tmp_path / "a.txt")
+
+
+def contents(corpus: TokenisedCorpus) -> list[list[list[int]]]:
+    return [corpus.document(d) for d in range(len(corpus))]
+
+
+def pieces(corpus: TokenisedCorpus) -> list[list[str]]:
+    name = small_tokenizer().convert_ids_to_tokens
+    return [[" ".join(name(s)) for s in document] for document in contents(corpus)]
+
+
+def test_documents_become_ids_without_special_tokens(corpus: Corpus) -> None:
+    """A zero-width space gives no piece: that sentence is left out, and so is that document."""
+    tokens = tokenise(corpus, small_tokenizer())
+    assert pieces(tokens) == [
+        ["a ##b ##c .", "the d ##e ."],
+        ["the ."],
+        ["b ##ing a . c", "d the"],
+    ]
+    assert len(tokens) == 3
+    assert tokens.tokens == 17
+    assert tokens.ids.dtype == np.uint16
+    assert tokens.report == corpus.report
+    assert tokens.report.documents == 4
+
+
+def test_special_tokens_in_the_text_are_text(tmp_path: Path) -> None:
+    """Would catch a [SEP] of the text that the model takes for the end of a segment."""
+    (tmp_path / "a.txt").write_text("a [SEP] b [MASK] c", encoding="utf-8")
+    tokenizer = small_tokenizer()
+    assert tokenizer.sep_token_id in tokenizer("a [SEP] b", add_special_tokens=False)["input_ids"]
+    ids = tokenise(Corpus(tmp_path / "a.txt"), tokenizer).ids
+    assert not set(ids.tolist()) & {tokenizer.sep_token_id, tokenizer.mask_token_id}
+
+
+def test_a_tokenizers_own_limits_are_neither_used_nor_changed(corpus: Corpus) -> None:
+    tokenizer = small_tokenizer()
+    tokenizer.backend_tokenizer.enable_truncation(2)
+    tokenizer.backend_tokenizer.enable_padding(length=9)
+    assert contents(tokenise(corpus, tokenizer)) == contents(tokenise(corpus, small_tokenizer()))
+    assert tokenizer.backend_tokenizer.truncation["max_length"] == 2
+    assert tokenizer.backend_tokenizer.padding["length"] == 9
+
+
+def test_a_large_vocabulary_has_room(corpus: Corpus) -> None:
+    tokenizer = small_tokenizer(words=70_000)
+    tokens = tokenise(corpus, tokenizer)
+    assert tokens.ids.dtype == np.uint32
+    assert pieces(tokens) == pieces(tokenise(corpus, small_tokenizer()))
+
+
+def test_the_manual_comes_back_from_its_ids() -> None:
+    manual = Corpus("python-manual")
+    tokenizer = bertlab.train_tokenizer([s for d in manual for s in d][:300], 300, True)
+    tokens = tokenise(manual, tokenizer)
+    expected = [
+        tokenizer(document, add_special_tokens=False)["input_ids"] for document in list(manual)[:5]
+    ]
+    assert contents(tokens)[:5] == expected
+    assert len(tokens) == manual.report.documents
+
+
+# --- the cache
+
+
+def test_the_cache_is_used_while_nothing_changed(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "deep" / "cache"
+    first = tokenise(corpus, small_tokenizer(), cache)
+    assert contents(first) == contents(tokenise(corpus, small_tokenizer()))
+
+    def refuse(_: Corpus) -> Iterator[list[str]]:
+        raise AssertionError("the text was read again")
+
+    monkeypatch.setattr(Corpus, "__iter__", refuse)
+    again = tokenise(Corpus(tmp_path / "a.txt"), small_tokenizer(), str(cache))
+    assert contents(again) == contents(first)
+    assert again.report == first.report
+    assert len(list(cache.iterdir())) == 1
+    assert not again.ids.flags.writeable, "ids of a cache must be read from the disk, never written"
+
+
+def test_another_text_or_tokenizer_is_another_entry(corpus: Corpus, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = contents(tokenise(corpus, small_tokenizer(), cache))
+    tokenise(corpus, small_tokenizer(words=1), cache)
+    (tmp_path / "a.txt").write_text("ab.\n\nc.", encoding="utf-8")
+    assert contents(tokenise(corpus, small_tokenizer(), cache)) != first
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_an_interruption_leaves_no_entry(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+
+    def stop(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(json, "dumps", stop)  # everything but the last file is written by then
+        with pytest.raises(KeyboardInterrupt):
+            tokenise(corpus, small_tokenizer(), cache)
+    assert list(cache.iterdir()) == []
+    tokenise(corpus, small_tokenizer(), cache)
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_two_processes_at_once_end_with_one_entry(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    expected = contents(tokenise(corpus, small_tokenizer(), cache))
+    with monkeypatch.context() as patch:
+        seen = chain([False], repeat(True))  # not there at first, but before this one renames
+        patch.setattr(Path, "is_dir", lambda _: next(seen))
+        found = tokenise(corpus, small_tokenizer(), cache)
+    assert contents(found) == expected
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_cache_that_cannot_be_renamed_is_an_error(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError):
+        tokenise(corpus, small_tokenizer(), tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_text_that_gives_no_piece_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("\u200b\n", encoding="utf-8")
+    with pytest.raises(bertlab.DataError, match="text that the tokenizer makes nothing of"):
+        tokenise(Corpus(file), small_tokenizer(), tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+# --- documents held out
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 50), st.integers(0, 50), st.floats(0.001, 0.4))
+def test_held_out_documents_are_whole_and_in_no_other_part(
+    seed: int, draw: int, share: float
+) -> None:
+    corpus = numbered_corpus(seed)
+    train, held = corpus.hold_out(share, draw)
+    split = contents(train) + contents(held)
+    assert sorted(split) == contents(corpus)  # ids rise with the documents, each is used once
+    assert contents(train) == sorted(contents(train))
+    assert contents(held) == sorted(contents(held))
+    assert train.tokens + held.tokens == corpus.tokens
+    longest = max(sum(map(len, document)) for document in contents(corpus))
+    assert share * corpus.tokens <= held.tokens < share * corpus.tokens + longest
+    assert contents(corpus.hold_out(share, draw)[1]) == contents(held)
+
+
+def test_holding_out_depends_on_the_seed() -> None:
+    corpus = numbered_corpus(documents=100)
+    assert len({str(contents(corpus.hold_out(0.1, seed)[1])) for seed in range(5)}) == 5
+
+
+def test_what_cannot_be_held_out_is_refused() -> None:
+    for share in (0, 1, -1, float("nan")):
+        with pytest.raises(ValueError, match=f"share is {share}: expected a number above 0"):
+            numbered_corpus().hold_out(share)
+    with pytest.raises(ValueError, match="the corpus has 1 documents: holding out 1% of"):
+        numbered_corpus(documents=1).hold_out()
