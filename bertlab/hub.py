@@ -20,10 +20,15 @@ def find_folder(name_or_path: str | PathLike[str]) -> Path | None:
         FileNotFoundError: when the name can only be a folder's, and there is none.
         ValueError: when it is a file.
     """
+    if not isinstance(name_or_path, (str, PathLike)) or not os.fspath(name_or_path):
+        raise ValueError(f"{name_or_path!r} names no checkpoint: expected a folder or a hub id")
     name = os.fspath(name_or_path)
-    folder = WEIGHTS / name if name in BUNDLED else Path(name).expanduser()
-    if folder.is_dir():
-        return folder
+    try:
+        folder = WEIGHTS / name if name in BUNDLED else Path(name).expanduser()
+        if folder.is_dir():
+            return folder
+    except (OSError, RuntimeError) as error:  # a name too long, or ~somebody unknown
+        raise FileNotFoundError(f"{name!r} can't be looked up: {error}") from error
     if name in BUNDLED:
         raise FileNotFoundError(
             f"{name!r} is the model that comes with bertlab, but this installation has no "

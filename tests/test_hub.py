@@ -121,6 +121,12 @@ def test_paths_are_never_asked_of_the_hub(checkpoint: Path) -> None:
     with pytest.raises(ValueError, match=r"is a file: give the folder"):
         find_folder(checkpoint / "config.json")
     assert find_folder("someone/small-bert") is None
+    for nothing in (None, 5, ""):
+        with pytest.raises(ValueError, match=r"names no checkpoint: expected a folder or a hub id"):
+            find_folder(nothing)  # type: ignore[arg-type]
+    for odd in ("~nobody-of-this-name/x", "x" * 5000):
+        with pytest.raises(FileNotFoundError, match="can't be looked up"):
+            find_folder(odd)
 
 
 def test_the_bundled_name_is_the_packages_own(

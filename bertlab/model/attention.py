@@ -35,6 +35,20 @@ class Packing(NamedTuple):
         return padded.index_copy(0, self.places, x).view(self.batch, self.length, -1)
 
 
+def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return how much each query attends to each key: ``softmax(Q Kᵀ / √d)``, over the keys.
+
+    Arguments, errors and source as in ``scaled_dot_product_attention``.
+    """
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.size(-1))  # (…, Tq, Tk)
+    if mask is None:
+        return scores.softmax(dim=-1)
+    # The lowest finite number, not -inf: a row of -inf only would become NaN.
+    weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1)
+    # Changes only rows with nothing to attend to: theirs were equal shares of padding.
+    return weights.masked_fill(~mask, 0.0)
+
+
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -53,24 +67,38 @@ def scaled_dot_product_attention(
         exactly 0 where the mask is False; a query that may attend to nothing gets zeros.
 
     Raises:
-        ValueError: when the mask isn't boolean.
+        ValueError: when the shapes don't fit, or the mask isn't boolean.
 
     Source: Vaswani et al. 2017, equation 1; chapter 2.
     """
-    scores = query @ key.transpose(-2, -1) / math.sqrt(query.size(-1))  # (…, Tq, Tk)
-    if mask is None:
-        weights = scores.softmax(dim=-1)
-    else:
-        if mask.dtype != torch.bool:
-            raise ValueError(
-                f"the mask has dtype {mask.dtype}: expected torch.bool, True where a query may "
-                "attend (write mask.bool() if 1 means that)"
-            )
-        # The lowest finite number, not -inf: a row of -inf only would become NaN.
-        weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1)
-        # Changes only rows with nothing to attend to: theirs were equal shares of padding.
-        weights = weights.masked_fill(~mask, 0.0)
+    _check_attention(query, key, value, mask)
+    weights = attention_weights(query, key, mask)
     return weights @ value, weights
+
+
+def _check_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+    if mask is not None and mask.dtype != torch.bool:
+        raise ValueError(
+            f"the mask has dtype {mask.dtype}: expected torch.bool, True where a query may "
+            "attend (write mask.bool() if 1 means that)"
+        )
+    shapes = [tuple(tensor.shape) for tensor in (query, key, value)]
+    fits = min(map(len, shapes)) >= 2 and 0 < shapes[0][-1] == shapes[1][-1]
+    if not fits or shapes[1][-2] != shapes[2][-2]:
+        raise ValueError(
+            f"query, key and value have shapes {shapes[0]}, {shapes[1]} and {shapes[2]}: expected "
+            "(…, Tq, d), (…, Tk, d) and (…, Tk, dv)"
+        )
+    try:
+        lead = torch.broadcast_shapes(*(shape[:-2] for shape in shapes))
+        if mask is not None:
+            torch.broadcast_shapes(mask.shape, (*lead, shapes[0][-2], shapes[1][-2]))
+    except RuntimeError as error:
+        masked = "" if mask is None else f" and the mask {tuple(mask.shape)}"
+        raise ValueError(
+            f"query, key and value have shapes {shapes[0]}, {shapes[1]} and {shapes[2]}{masked}: "
+            "these can't be broadcast to one batch"
+        ) from error
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -130,9 +158,8 @@ class BertSelfAttention(nn.Module):
 
         weights = None
         if output_attentions or self.implementation == "explicit":
-            context, weights = scaled_dot_product_attention(query, key, value, mask)
-            if self.training and self.dropout.p > 0:
-                context = self.dropout(weights) @ value
+            weights = attention_weights(query, key, mask)  # (B, H, T, T)
+            context = self.dropout(weights) @ value  # (B, H, T, d)
         else:
             context = F.scaled_dot_product_attention(
                 query,

@@ -8,7 +8,6 @@ Source: Devlin et al. 2019; chapter 3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self, cast
 
@@ -27,48 +26,12 @@ from bertlab.model.heads import (
     cross_entropy,
     span_loss,
 )
-
-
-@dataclass
-class BertModelOutput:
-    """What ``BertModel`` returns; fields not asked for are None."""
-
-    last_hidden_state: Tensor  # (B, T, D)
-    pooler_output: Tensor | None = None  # (B, D)
-    hidden_states: tuple[Tensor, ...] | None = None  # L + 1 times (B, T, D), embeddings first
-    attentions: tuple[Tensor, ...] | None = None  # L times (B, H, T, T)
-
-
-@dataclass
-class LogitsOutput:
-    """What models with one head return: masked LM, sequence and token classification."""
-
-    loss: Tensor | None
-    logits: Tensor
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
-
-
-@dataclass
-class PreTrainingOutput:
-    """What ``BertForPreTraining`` returns."""
-
-    loss: Tensor | None
-    prediction_logits: Tensor  # (B, T, V)
-    seq_relationship_logits: Tensor  # (B, 2)
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
-
-
-@dataclass
-class QuestionAnsweringOutput:
-    """What ``BertForQuestionAnswering`` returns."""
-
-    loss: Tensor | None
-    start_logits: Tensor  # (B, T)
-    end_logits: Tensor  # (B, T)
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
+from bertlab.model.outputs import (
+    BertModelOutput,
+    LogitsOutput,
+    PreTrainingOutput,
+    QuestionAnsweringOutput,
+)
 
 
 class BertPreTrainedModel(nn.Module):
@@ -79,6 +42,11 @@ class BertPreTrainedModel(nn.Module):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
+        if not isinstance(config, BertConfig):
+            raise ValueError(
+                f"{type(self).__name__} is made from {type(config).__name__}: expected a "
+                "bertlab.BertConfig (to load a checkpoint, call from_pretrained)"
+            )
         self.config = config
 
     def tie_weights(self) -> None:
@@ -163,7 +131,9 @@ class BertModel(BertPreTrainedModel):
         mask = packing = None
         if real is not None:
             mask = real[:, None, None, :]  # (B, 1, 1, T): for every head and query
-            if self.config.implementation == "packed" and not output_attentions:
+            # Where the first place is padding, so is what the pooler reads: then compute it.
+            packed = self.config.implementation == "packed" and bool(real[:, 0].all())
+            if packed and not output_attentions:
                 packing = Packing(real.flatten().nonzero().squeeze(1), *input_ids.shape)
                 hidden = packing.pack(hidden)  # (N, D)
         hidden, states, attentions = self.encoder(
@@ -317,8 +287,10 @@ class BertForQuestionAnswering(BertPreTrainedModel):
     """Where an answer starts and ends: two scores for each token (section 4.2 of the paper)."""
 
     def __init__(self, config: BertConfig) -> None:
-        # Start and end, however many labels the checkpoint's former task had.
-        super().__init__(config.replace(num_labels=2))
+        # Start and end, however many labels the checkpoint's former task had. Padding's logits
+        # take part in the softmax over places, so layers can't skip it.
+        fast = "sdpa" if config.implementation == "packed" else config.implementation
+        super().__init__(config.replace(num_labels=2, implementation=fast))
         config = self.config
         self.bert = BertModel(config, add_pooling_layer=False)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
@@ -340,6 +312,8 @@ class BertForQuestionAnswering(BertPreTrainedModel):
         )
         start_logits, end_logits = self.qa_outputs(encoded.last_hidden_state).unbind(-1)
         loss = None
+        if (start_positions is None) != (end_positions is None):
+            raise ValueError("a span's loss needs start_positions and end_positions: found one")
         if start_positions is not None and end_positions is not None:
             loss = span_loss(start_logits, end_logits, start_positions, end_positions)
         return QuestionAnsweringOutput(

@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import pickle
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -48,6 +46,7 @@ class LoadReport:
 
     loaded: list[str] = field(default_factory=list)
     newly_initialised: list[str] = field(default_factory=list)  # heads; train them
+    resized: list[str] = field(default_factory=list)  # those of them that had other labels
     missing: list[str] = field(default_factory=list)  # encoder weights; random now, a bad sign
     unexpected: list[str] = field(default_factory=list)  # in the checkpoint, not in this model
 
@@ -57,6 +56,7 @@ class LoadReport:
             for title, names in (
                 ("MISSING from the checkpoint, random now (expected them all)", self.missing),
                 ("newly initialised (train before use)", self.newly_initialised),
+                ("in the checkpoint for another number of labels, left out", self.resized),
                 ("in the checkpoint but not in this model, left out", self.unexpected),
             )
             if names
@@ -102,12 +102,16 @@ def read_config(name_or_path: str | PathLike[str]) -> BertConfig:
     if path is None:
         raise FileNotFoundError(f"{os.fspath(name_or_path)!r} holds no config.json")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, dict):
-            raise ValueError(f"expected a JSON object, found {type(values).__name__}")
-        return BertConfig.from_dict(values)
-    except ValueError as error:  # JSON and Unicode errors are ValueErrors too
+        return BertConfig.from_dict(_read_json_object(path))
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _read_json_object(path: Path) -> dict[str, Any]:
+    values = json.loads(path.read_text(encoding="utf-8-sig"))  # its errors are ValueErrors
+    if not isinstance(values, dict):
+        raise ValueError(f"expected a JSON object, found {type(values).__name__}")
+    return values
 
 
 def _read_weight_file(path: Path) -> dict[str, Tensor]:
@@ -121,14 +125,33 @@ def _read_weight_file(path: Path) -> dict[str, Tensor]:
             raise ValueError(f"{path} is no whole safetensors file: {error}") from error
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(
-            f"{path} can't be read as plain weights; a .bin file may hold code, which bertlab "
-            "never runs. Ask for the checkpoint as safetensors"
+            f"{path} can't be read as plain weights: it is damaged, or it holds code, which "
+            "bertlab never runs. Fetch it again, or ask for the checkpoint as safetensors"
         ) from error
-    if not isinstance(content, Mapping) or not all(isinstance(t, Tensor) for t in content.values()):
+    if not isinstance(content, Mapping):
         raise ValueError(f"{path} holds {type(content).__name__}: expected names and tensors")
+    for name, tensor in content.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise ValueError(
+                f"{path} holds {type(tensor).__name__} under {name!r}: expected a name and a tensor"
+            )
     return dict(content)
+
+
+def _read_part_names(path: Path) -> list[str]:
+    """Return the names of the files that hold a checkpoint's parts, from its index."""
+    try:
+        weight_map = _read_json_object(path).get("weight_map")
+        if not isinstance(weight_map, dict) or not weight_map:
+            raise ValueError("expected 'weight_map', from each weight's name to a file's name")
+        for part in weight_map.values():
+            if not isinstance(part, str) or Path(part).name != part:
+                raise ValueError(f"weight_map holds {part!r}: expected a file's name")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return sorted(set(weight_map.values()))
 
 
 def read_weights(name_or_path: str | PathLike[str]) -> dict[str, Tensor]:
@@ -150,8 +173,7 @@ def read_weights(name_or_path: str | PathLike[str]) -> dict[str, Tensor]:
         if not filename.endswith(".index.json"):
             return _read_weight_file(path)
         weights: dict[str, Tensor] = {}
-        parts = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
-        for part in parts:
+        for part in _read_part_names(path):
             part_path = find_file(name_or_path, part)
             if part_path is None:
                 raise FileNotFoundError(f"{path} names the part {part}, which isn't there")
@@ -168,7 +190,8 @@ def canonical_name(name: str) -> str:
     Encoder weights carry the prefix ``bert.`` in models with a head and none in ``BertModel``;
     checkpoints from TensorFlow call LayerNorm's weights ``gamma`` and ``beta``.
     """
-    name = name.removeprefix("bert.")
+    for wrapper in ("_orig_mod.", "module.", "bert."):  # compiled, in parallel, with a head
+        name = name.removeprefix(wrapper)
     if name.endswith(".gamma"):
         return name.removesuffix("gamma") + "weight"
     if name.endswith(".beta"):
@@ -176,33 +199,68 @@ def canonical_name(name: str) -> str:
     return name
 
 
-def load_weights(model: BertPreTrainedModel, weights: Mapping[str, Tensor]) -> LoadReport:
+def _check_tied(source: dict[str, Tensor], model: BertPreTrainedModel) -> None:
+    """Take out the second names of tied weights; what isn't tied can't be computed here.
+
+    ``decoder.weight`` is the word embeddings and ``decoder.bias`` is the head's bias.
+
+    Raises:
+        ValueError: when they differ, and the model has a masked-LM head that would need both.
+    """
+    for second, first in (
+        ("cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"),
+        ("cls.predictions.decoder.bias", "cls.predictions.bias"),
+    ):
+        tensor = source.pop(second, None)
+        if tensor is None:
+            continue
+        tied = source.setdefault(first, tensor)
+        if hasattr(model, "cls") and not torch.equal(tied, tensor):
+            raise ValueError(
+                f"{second} differs from {first}: bertlab computes BERT as the paper describes "
+                "it, with one table for both. Use transformers for this checkpoint"
+            )
+
+
+def load_weights(
+    model: BertPreTrainedModel, weights: Mapping[str, Tensor], other_labels: bool = False
+) -> LoadReport:
     """Put a checkpoint's weights into a model, in float32, and say what didn't fit.
 
     The model is on the meta device: what is loaded becomes its parameters, and only what the
     checkpoint lacks is allocated and drawn at random.
 
+    Args:
+        model: a model on the meta device.
+        weights: by the names that the files give them.
+        other_labels: the user asked for other labels than the checkpoint's, so a head of another
+            size starts anew. Otherwise it is an error, as for any weight.
+
     Raises:
-        ValueError: when no weight has a name of BERT's, or an encoder weight has another shape
-            than the configuration says.
+        ValueError: when no weight has a name of BERT's, or one has another shape or kind of
+            number than the configuration says.
     """
     source = {canonical_name(name): tensor for name, tensor in weights.items()}
-    source.pop("embeddings.position_ids", None)  # a constant that old checkpoints hold
-    # The decoder's weights are the embeddings' and the bias, under a second name.
-    source.pop("cls.predictions.decoder.weight", None)
-    if "cls.predictions.decoder.bias" in source:
-        bias = source.pop("cls.predictions.decoder.bias")
-        source.setdefault("cls.predictions.bias", bias)
+    for constant in ("embeddings.position_ids", "embeddings.token_type_ids"):
+        source.pop(constant, None)  # old checkpoints hold them
+    _check_tied(source, model)
 
-    report, wrong, state = LoadReport(), [], {}
+    report, state = LoadReport(), {}
+    wrong: list[str] = []  # shapes that the configuration doesn't allow
     for name, parameter in model.named_parameters():
         canonical = canonical_name(name)
         tensor = source.pop(canonical, None)
         if tensor is not None and tensor.shape != parameter.shape:
-            if not canonical.startswith(_TASK_HEADS):
-                wrong.append(f"{name} {tuple(tensor.shape)} instead of {tuple(parameter.shape)}")
-            tensor = None  # a head for another number of labels starts anew
+            change = f"{name} {tuple(tensor.shape)} instead of {tuple(parameter.shape)}"
+            allowed = other_labels and canonical.startswith(_TASK_HEADS)
+            (report.resized if allowed else wrong).append(change)
+            tensor = None
         if tensor is not None:
+            if not tensor.is_floating_point():
+                raise ValueError(
+                    f"{name} holds {tensor.dtype}: expected floating-point weights. bertlab "
+                    "doesn't read quantised checkpoints"
+                )
             state[name] = tensor.to(torch.float32).contiguous()
             report.loaded.append(name)
         elif canonical.startswith(_HEADS):
@@ -237,10 +295,11 @@ def load(
     """Do what ``from_pretrained`` promises; see there."""
     config = read_config(name_or_path).replace(**config_overrides)
     weights = read_weights(name_or_path)
+    other_labels = not {"num_labels", "id2label"}.isdisjoint(config_overrides)
     with torch.device("meta"):  # sizes without memory or random numbers
         model = cls(config)
     try:
-        report = load_weights(model, weights)
+        report = load_weights(model, weights, other_labels)
     except ValueError as error:
         raise ValueError(f"{os.fspath(name_or_path)}: {error}") from error
     model.load_report = report
@@ -250,14 +309,12 @@ def load(
 
 
 def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        write(Path(temporary))
-        os.chmod(temporary, 0o644)  # mkstemp's files are for their owner only
-        os.replace(temporary, path)
+        write(temporary)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -265,10 +322,11 @@ def save(model: BertPreTrainedModel, folder: str | PathLike[str]) -> None:
     """Do what ``save_pretrained`` promises; see there."""
     from safetensors.torch import save_file
 
-    target = Path(folder)
+    target = Path(folder).expanduser()
     if target.exists() and not target.is_dir():
         raise ValueError(f"{target} is a file: expected a folder to write the checkpoint into")
     target.mkdir(parents=True, exist_ok=True)
+    model.tie_weights()  # load_state_dict(…, assign=True) unties
     # named_parameters gives tied weights once, under the name that checkpoints use.
     weights = {
         name: weight.detach().to("cpu", torch.float32).contiguous()

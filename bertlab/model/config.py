@@ -6,23 +6,28 @@ written without translation. Source: Devlin et al. 2019, section 3; chapter 3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
+from numbers import Integral, Real
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# The paper says GELU (Hendrycks and Gimpel 2016). Google's released code approximates it with
-# tanh ("gelu_new"); transformers' BERT checkpoints say "gelu", the exact one.
+# The paper says GELU (Hendrycks and Gimpel 2016). Google's code first computed the exact one, with
+# which the first checkpoints were published, and later switched to an approximation by tanh
+# ("gelu_new"); transformers' BERT checkpoints say "gelu", the exact one.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
+    "gelu_python": F.gelu,  # the same in older checkpoints
     "gelu_new": partial(F.gelu, approximate="tanh"),
     "gelu_pytorch_tanh": partial(F.gelu, approximate="tanh"),
     "relu": F.relu,
     "silu": F.silu,
+    "swish": F.silu,
     "tanh": torch.tanh,
 }
 IMPLEMENTATIONS = ("sdpa", "explicit", "packed")
@@ -62,13 +67,7 @@ class BertConfig:
 
     def __post_init__(self) -> None:
         if self.id2label is not None:
-            names = {int(index): str(name) for index, name in self.id2label.items()}
-            object.__setattr__(self, "id2label", names)  # JSON knows only text keys
-            if sorted(names) != list(range(self.num_labels)):
-                raise ValueError(
-                    f"id2label names the labels {sorted(names)}, but num_labels is "
-                    f"{self.num_labels}: expected a name for each of 0 … {self.num_labels - 1}"
-                )
+            self._read_label_names(self.id2label)
         for name in (
             "vocab_size",
             "hidden_size",
@@ -80,8 +79,9 @@ class BertConfig:
             "num_labels",
         ):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
                 raise ValueError(f"{name} is {value!r}: expected a whole number of at least 1")
+            object.__setattr__(self, name, int(value))  # NumPy's whole numbers aren't JSON's
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} can't be divided among "
@@ -90,12 +90,21 @@ class BertConfig:
             )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < 1:
+            if name == "classifier_dropout" and value is None:
+                continue
+            if not isinstance(value, Real) or not 0 <= float(value) < 1:
                 raise ValueError(f"{name} is {value!r}: expected a probability from 0 to below 1")
-        if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
+        for name in ("layer_norm_eps", "initializer_range"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or not 0 < float(value) < math.inf:
+                raise ValueError(f"{name} is {value!r}: expected a number above 0")
+        padding = self.pad_token_id
+        if padding is not None and (
+            not isinstance(padding, Integral) or not 0 <= padding < self.vocab_size
+        ):
             raise ValueError(
-                f"pad_token_id is {self.pad_token_id}: expected an id from 0 to "
-                f"{self.vocab_size - 1}, or None"
+                f"pad_token_id is {padding!r}: expected an id from 0 to {self.vocab_size - 1}, "
+                "or None"
             )
         for name, known in (
             ("hidden_act", tuple(ACTIVATIONS)),
@@ -115,6 +124,22 @@ class BertConfig:
                     f"{name} is {getattr(self, name)!r}: expected one of "
                     + ", ".join(repr(value) for value in known)
                 )
+
+    def _read_label_names(self, given: Mapping[int, str]) -> None:
+        try:
+            names = {int(index): str(name) for index, name in given.items()}  # JSON: "0", "1", …
+        except (AttributeError, TypeError, ValueError):
+            raise ValueError(
+                f"id2label is {given!r}: expected a mapping from label numbers to names"
+            ) from None
+        object.__setattr__(self, "id2label", names)
+        if self.num_labels == 2:  # the default: the names tell how many there are
+            object.__setattr__(self, "num_labels", len(names))
+        if sorted(names) != list(range(self.num_labels)):
+            raise ValueError(
+                f"id2label names the labels {sorted(names)}, but num_labels is "
+                f"{self.num_labels}: expected a name for each of 0 … {self.num_labels - 1}"
+            )
 
     @property
     def head_size(self) -> int:
@@ -198,8 +223,10 @@ class BertConfig:
             ("is_decoder", False),
             ("add_cross_attention", False),
             ("tie_word_embeddings", True),
+            ("pruned_heads", {}),
+            ("quantization_config", None),
         ):
-            if values.get(name, expected) != expected:
+            if values.get(name) not in (None, expected):
                 raise ValueError(
                     f"config.json says {name} = {values[name]!r}: bertlab computes BERT as the "
                     f"paper describes it, with {name} = {expected!r}"
@@ -207,7 +234,9 @@ class BertConfig:
         known = {field.name for field in fields(cls)} - {"implementation"}
         chosen = {name: value for name, value in values.items() if name in known}
         names = chosen.pop("id2label", None)
-        if names:
+        if "_num_labels" in values:  # the key of old files
+            chosen["num_labels"] = values["_num_labels"]
+        if isinstance(names, Mapping) and names:
             chosen["num_labels"] = len(names)
             if any(name != f"LABEL_{index}" for index, name in names.items()):
                 chosen["id2label"] = names  # real names, not the ones that stand in for none

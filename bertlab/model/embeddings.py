@@ -19,6 +19,21 @@ def can_look_at(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
+def check_tensor(name: str, given: object, like: Tensor) -> None:
+    """Check that something is a tensor, and on the same device as another.
+
+    Raises:
+        ValueError: says what was found and what was expected.
+    """
+    if not isinstance(given, Tensor):
+        raise ValueError(f"{name} is of type {type(given).__name__}: expected a tensor")
+    if given.device != like.device:
+        raise ValueError(
+            f"{name} is on {given.device}, the other tensors are on {like.device}: expected one "
+            "device for all"
+        )
+
+
 def _check_range(name: str, ids: Tensor, size: int, of: str) -> None:
     low, high = (int(bound) for bound in torch.aminmax(ids))
     if low < 0 or high >= size:
@@ -51,10 +66,17 @@ def check_batch(
     Raises:
         ValueError: says what was found and what was expected.
     """
-    if not isinstance(input_ids, Tensor) or input_ids.dim() != 2 or input_ids.numel() == 0:
-        found = tuple(input_ids.shape) if isinstance(input_ids, Tensor) else type(input_ids)
+    for name, given in (
+        ("input_ids", input_ids),
+        ("attention_mask", attention_mask),
+        ("token_type_ids", token_type_ids),
+    ):
+        if given is not None or name == "input_ids":
+            check_tensor(name, given, like=input_ids)
+    if input_ids.dim() != 2 or input_ids.numel() == 0:
         raise ValueError(
-            f"input_ids is {found}: expected a tensor of shape (batch, tokens), neither of them 0"
+            f"input_ids has shape {tuple(input_ids.shape)}: expected (batch, tokens), neither of "
+            "them 0"
         )
     for name, ids in (("input_ids", input_ids), ("token_type_ids", token_type_ids)):
         if ids is not None and ids.dtype not in _INTEGERS:

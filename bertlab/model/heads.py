@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bertlab.model.config import ACTIVATIONS, BertConfig
-from bertlab.model.embeddings import can_look_at
+from bertlab.model.embeddings import can_look_at, check_tensor
 
 IGNORED = -100  # a label that says "no loss here", as in torch and transformers
 
@@ -76,12 +76,20 @@ class BertPreTrainingHeads(BertOnlyMLMHead):
         self.seq_relationship = nn.Linear(config.hidden_size, 2)  # 0: B follows A, 1: it doesn't
 
 
-def check_labels(name: str, labels: Tensor, shape: tuple[int, ...], classes: int | None) -> None:
+def check_labels(name: str, labels: Tensor, logits: Tensor, classes: int | None) -> None:
     """Check the labels' shape, and on the CPU their range (``classes`` None: any value).
+
+    Args:
+        name: what the labels are called in error messages.
+        labels: of the logits' shape, without the classes' axis if there are classes.
+        logits: what they are compared with.
+        classes: how many, or None.
 
     Raises:
         ValueError: says what was found and what was expected.
     """
+    check_tensor(name, labels, like=logits)
+    shape = tuple(logits.shape if classes is None else logits.shape[:-1])
     if tuple(labels.shape) != shape:
         raise ValueError(f"{name} has shape {tuple(labels.shape)}: expected {shape}")
     if classes is None:
@@ -106,7 +114,7 @@ def cross_entropy(name: str, logits: Tensor, labels: Tensor) -> Tensor:
         labels: ``(…)``, class numbers or -100. Where all are -100 the mean is of nothing: NaN.
     """
     classes = logits.size(-1)
-    check_labels(name, labels, tuple(logits.shape[:-1]), classes)
+    check_labels(name, labels, logits, classes)
     return F.cross_entropy(logits.reshape(-1, classes), labels.reshape(-1).long())
 
 
@@ -125,6 +133,7 @@ def classification_loss(config: BertConfig, logits: Tensor, labels: Tensor) -> T
     Raises:
         ValueError: when the labels' shape, dtype or range doesn't fit.
     """
+    check_tensor("labels", labels, like=logits)
     problem = config.problem_type
     if problem is None:
         if config.num_labels == 1:
@@ -138,7 +147,7 @@ def classification_loss(config: BertConfig, logits: Tensor, labels: Tensor) -> T
         return cross_entropy("labels", logits, labels)
     if problem == "regression" and config.num_labels == 1:
         logits, labels = logits.squeeze(-1), labels.reshape(-1)  # (B,)
-    check_labels("labels", labels, tuple(logits.shape), classes=None)
+    check_labels("labels", labels, logits, classes=None)
     if problem == "regression":
         return F.mse_loss(logits, labels.to(logits.dtype))
     if not labels.is_floating_point():
@@ -146,6 +155,8 @@ def classification_loss(config: BertConfig, logits: Tensor, labels: Tensor) -> T
             f"labels have dtype {labels.dtype}: several labels a text are 0.0 or 1.0 for each "
             "class, a float tensor"
         )
+    if can_look_at(labels) and not bool(((labels >= 0) & (labels <= 1)).all()):  # NaN fails too
+        raise ValueError("labels hold a number that isn't between 0.0 and 1.0")
     return F.binary_cross_entropy_with_logits(logits, labels)
 
 
@@ -169,8 +180,10 @@ def span_loss(
         ("start_positions", start_logits, start_positions),
         ("end_positions", end_logits, end_positions),
     ):
-        rows, outside = logits.shape  # outside = T: the first index that is no place
-        check_labels(name, positions, (rows,), classes=None)
+        outside = logits.size(1)  # T: the first index that is no place
+        check_labels(name, positions, logits[:, 0], classes=None)
+        if positions.dtype not in (torch.int64, torch.int32):
+            raise ValueError(f"{name} has dtype {positions.dtype}: expected places, torch.int64")
         positions = positions.long().clamp(0, outside)
         losses.append(F.cross_entropy(logits, positions, ignore_index=outside))
     return (losses[0] + losses[1]) / 2

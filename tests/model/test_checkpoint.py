@@ -143,8 +143,9 @@ def test_old_names_and_prefixes_are_understood(folder: Path, prefix: bool) -> No
             old[name if prefix else name.removeprefix("bert.")] = tensor
         old["bert.embeddings.position_ids"] = torch.arange(512)[None]
         old["cls.predictions.decoder.bias"] = old.pop("cls.predictions.bias")
-        old["cls.predictions.decoder.weight"] = torch.zeros(1)
-        return old
+        name = "bert.embeddings.word_embeddings.weight".removeprefix("" if prefix else "bert.")
+        old["cls.predictions.decoder.weight"] = old[name].clone()
+        return {f"module.{name}": tensor for name, tensor in old.items()}
 
     rewrite(folder, age)
     read = bertlab.BertModel.from_pretrained(folder)
@@ -205,6 +206,94 @@ def test_a_lost_padding_row_starts_at_zero_again(folder: Path) -> None:
     assert model.cls.predictions.decoder.weight is words
 
 
+@pytest.mark.parametrize("name", ["cls.predictions.decoder.weight", "cls.predictions.decoder.bias"])
+def test_an_output_table_of_its_own_is_refused_where_it_matters(folder: Path, name: str) -> None:
+    """Computing with the tied table instead would give other logits, and say nothing."""
+    shape = {"weight": (60, 24), "bias": (60,)}[name.rpartition(".")[2]]
+    rewrite(folder, lambda weights: weights | {name: torch.ones(shape)})
+    for model in (bertlab.BertForMaskedLM, bertlab.BertForPreTraining):
+        with pytest.raises(ValueError, match=f"{name} differs from .*: bertlab computes BERT as"):
+            model.from_pretrained(folder)
+    assert bertlab.BertModel.from_pretrained(folder).load_report.missing == []
+
+
+def test_a_table_saved_under_the_decoders_name_only_is_found(folder: Path) -> None:
+    expected = bertlab.BertForPreTraining.from_pretrained(folder)
+    rename = {"bert.embeddings.word_embeddings.weight": "cls.predictions.decoder.weight"}
+    rewrite(folder, lambda weights: {rename.get(n, n): t for n, t in weights.items()})
+    read = bertlab.BertForPreTraining.from_pretrained(folder)
+    assert read.load_report.missing == []
+    assert_same_outputs(read, expected, "BertForPreTraining")
+
+
+def test_weights_that_are_no_floats_are_refused(folder: Path) -> None:
+    """Would catch a quantised checkpoint read as if its codes were values."""
+    rewrite(folder, lambda weights: {n: (10 * t).to(torch.int8) for n, t in weights.items()})
+    with pytest.raises(ValueError, match=r"holds torch.int8: expected floating-point weights"):
+        bertlab.BertModel.from_pretrained(folder)
+
+
+def test_a_head_that_contradicts_its_own_config_is_refused(tmp_path: Path) -> None:
+    """Throwing a trained head away is for those who asked for other labels."""
+    twins("BertForSequenceClassification", SIZES, 2)[0].save_pretrained(tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text())
+    del values["id2label"]
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=r"classifier.weight \(3, 24\) instead of \(2, 24\)"):
+        bertlab.BertForSequenceClassification.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"classifier.weight \(3, 24\) instead of \(2, 24\)"):
+        bertlab.BertForTokenClassification.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "{}",
+        "[]",
+        "{",
+        '{"weight_map": []}',
+        '{"weight_map": null}',
+        '{"weight_map": {"a": 3}}',
+        '{"weight_map": {"a": "../other/model.safetensors"}}',
+    ],
+)
+def test_a_damaged_index_is_named(folder: Path, index: str) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(ValueError, match=r"model.safetensors.index.json: "):
+        bertlab.BertModel.from_pretrained(folder)
+
+
+def test_a_damaged_bin_file_is_named(folder: Path) -> None:
+    file = folder / "pytorch_model.bin"
+    torch.save(load_file(folder / "model.safetensors"), file)
+    (folder / "model.safetensors").unlink()
+    whole = file.read_bytes()
+    for content in (whole[: len(whole) // 2], b"hello world", whole[:30], b""):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"pytorch_model.bin can't be read as plain weights"):
+            bertlab.BertModel.from_pretrained(folder)
+    torch.save({3: torch.ones(2)}, file)
+    with pytest.raises(ValueError, match=r"holds Tensor under 3: expected a name and a tensor"):
+        bertlab.BertModel.from_pretrained(folder)
+
+
+def test_a_home_folder_means_the_same_to_saving_and_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ours, _ = twins("BertModel", SIZES, 2)
+    ours.save_pretrained("~/checkpoint")
+    assert_same_outputs(bertlab.BertModel.from_pretrained("~/checkpoint"), ours, "BertModel")
+
+
+def test_untied_by_loading_is_tied_again_by_saving(tmp_path: Path) -> None:
+    ours, _ = twins("BertForMaskedLM", SIZES, 2)
+    ours.load_state_dict(ours.state_dict(), assign=True)
+    ours.save_pretrained(tmp_path)
+    assert "cls.predictions.decoder.weight" not in load_file(tmp_path / "model.safetensors")
+
+
 def test_a_head_for_other_labels_starts_anew(tmp_path: Path) -> None:
     ours, _ = twins("BertForSequenceClassification", SIZES, 2)
     ours.save_pretrained(tmp_path)
@@ -213,6 +302,7 @@ def test_a_head_for_other_labels_starts_anew(tmp_path: Path) -> None:
     )
     assert wider.classifier.weight.shape[0] == wider.config.num_labels == 11
     assert wider.load_report.newly_initialised == ["classifier.weight", "classifier.bias"]
+    assert wider.load_report.resized[0] == "classifier.weight (3, 24) instead of (11, 24)"
     # A question-answering head has two outputs, whatever the checkpoint was for.
     answers = bertlab.BertForQuestionAnswering.from_pretrained(tmp_path)
     assert answers.qa_outputs.weight.shape[0] == 2

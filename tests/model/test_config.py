@@ -2,6 +2,7 @@
 
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -55,7 +56,14 @@ def test_a_configuration_cannot_be_changed_by_accident() -> None:
         ({"problem_type": "poetry"}, r"problem_type is 'poetry'"),
         ({"pad_token_id": 30522}, r"pad_token_id is 30522: expected an id from 0 to 30521"),
         ({"id2label": {0: "a", 2: "b"}}, r"id2label names the labels \[0, 2\]"),
-        ({"id2label": {0: "a"}, "num_labels": 2}, r"expected a name for each of 0 … 1"),
+        ({"id2label": {0: "a"}, "num_labels": 3}, r"expected a name for each of 0 … 2"),
+        ({"id2label": ["a", "b"]}, r"id2label is \['a', 'b'\]: expected a mapping"),
+        ({"id2label": {"x": "a"}}, r"expected a mapping from label numbers to names"),
+        ({"hidden_dropout_prob": None}, r"hidden_dropout_prob is None: expected a probability"),
+        ({"classifier_dropout": "0.1"}, r"classifier_dropout is '0.1'"),
+        ({"layer_norm_eps": -1e-5}, r"layer_norm_eps is -1e-05: expected a number above 0"),
+        ({"initializer_range": float("nan")}, r"initializer_range is nan"),
+        ({"pad_token_id": 1.0}, r"pad_token_id is 1.0"),
     ],
 )
 def test_sizes_that_form_no_model_are_refused(sizes: dict, message: str) -> None:
@@ -67,6 +75,8 @@ def test_replace_keeps_label_counts_and_names_together() -> None:
     config = BertConfig(num_labels=3, id2label={0: "PER", 1: "LOC", 2: "ORG"})
     assert config.replace(num_labels=5).id2label is None
     assert config.replace(id2label={0: "x"}).num_labels == 1
+    assert BertConfig(id2label={0: "a", 1: "b", 2: "c"}).num_labels == 3
+    assert type(BertConfig(num_labels=np.int64(3)).num_labels) is int
     assert config.replace(hidden_dropout_prob=0.0).id2label == config.id2label
     with pytest.raises(ValueError, match=r"no field hidden_sise: it has .*hidden_size"):
         config.replace(hidden_sise=3)
@@ -92,9 +102,18 @@ def test_files_hold_what_transformers_reads() -> None:
         ({"architectures": ["ElectraModel"]}, r"no BERT checkpoint"),
         ({"model_type": "bert", "is_decoder": True}, r"is_decoder = True"),
         ({"position_embedding_type": "relative_key"}, r"position_embedding_type = 'relative_key'"),
+        ({"pruned_heads": {"0": [1]}}, r"pruned_heads = \{'0': \[1\]\}"),
+        ({"quantization_config": {"bits": 8}}, r"quantization_config = "),
         ({"tie_word_embeddings": False}, r"tie_word_embeddings = False"),
     ],
 )
 def test_other_models_are_refused_with_a_sentence(values: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BertConfig.from_dict(values)
+
+
+def test_old_files_are_read() -> None:
+    """Google's own config.json, and keys that transformers once wrote."""
+    old = {"directionality": "bidi", "pooler_fc_size": 768, "_num_labels": 3, "is_decoder": None}
+    assert BertConfig.from_dict(old) == BertConfig(num_labels=3)
+    assert BertConfig.from_dict({"hidden_act": "swish"}).hidden_act == "swish"

@@ -84,9 +84,6 @@ def test_packed_equals_sdpa_at_real_tokens(case: int, model: str) -> None:
     labels = random_labels(model, sizes, batch, case)
     if labels.get("labels", torch.empty(0)).shape == real.shape:
         labels["labels"][~real] = -100
-    if "start_positions" in labels:  # a span's logits compete with padding's: compare full rows
-        batch["attention_mask"] = torch.ones_like(batch["attention_mask"])
-        real = batch["attention_mask"].bool()
     outputs, gradients = [], []
     for implementation in ("sdpa", "packed"):
         ours, _ = twins(model, sizes, case, implementation=implementation)
@@ -100,6 +97,23 @@ def test_packed_equals_sdpa_at_real_tokens(case: int, model: str) -> None:
     assert gradients[0].keys() == gradients[1].keys()
     for name, gradient in gradients[0].items():
         assert_near(gradients[1][name], gradient, f"gradient of {name}")
+
+
+def test_packed_computes_padding_where_a_head_needs_it() -> None:
+    """The pooler reads place 0 even if it is padding; a span's softmax runs over all places."""
+    sizes, _ = random_case(8)
+    ids = torch.randint(0, sizes["vocab_size"], (3, 6))[:, : sizes["max_position_embeddings"]]
+    mask = torch.ones_like(ids)
+    mask[:, 0] = 0  # padded on the left
+    mask[1, -1] = 0
+    for model, wanted in (
+        ("BertForSequenceClassification", "logits"),
+        ("BertForQuestionAnswering", "start_logits"),
+    ):
+        sdpa, theirs = twins(model, sizes, 8)
+        packed, _ = twins(model, sizes, 8, implementation="packed")
+        assert_near(getattr(packed(ids, mask), wanted), getattr(sdpa(ids, mask), wanted), model)
+        assert_near(getattr(packed(ids, mask), wanted), getattr(theirs(ids, mask), wanted), model)
 
 
 def test_packed_gives_zeros_at_padding() -> None:
