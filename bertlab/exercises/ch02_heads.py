@@ -149,7 +149,7 @@ def _softmax_jacobian(p: Tensor, *, way: str = "right") -> Tensor:
     return ways.get(way, diagonal - outer)
 
 
-_FORMULA = "J = diag(p) - p pᵀ, equation 2.8."
+_FORMULA = "J = diag(p) - pᵀ p (p is a row), equation 2.8."
 
 
 def _row_sum(failure: Failure) -> str:
@@ -187,7 +187,7 @@ SOFTMAX_JACOBIAN = Spec(
         "Given p, a softmax's output of shape (n,), return its Jacobian, of shape (n, n): the\n"
         "derivative of each p_i by each score s_j."
     ),
-    formula="∂p_i/∂s_j = p_i (δ_ij - p_j), that is, J = diag(p) - p pᵀ",
+    formula="∂p_i/∂s_j = p_i (δ_ij - p_j), that is, J = diag(p) - pᵀ p (p is a row)",
     stub="def softmax_jacobian(p):\n    raise NotImplementedError",
     hints=(
         "On the diagonal stands p_i (1 - p_i); beside it, -p_i p_j.",
@@ -236,7 +236,7 @@ SOFTMAX_JACOBIAN = Spec(
         Mistake(
             "outer-product-only",
             {"way": "plain outer"},
-            f"this is the outer product p pᵀ. Subtract it from diag(p). {_FORMULA}",
+            f"this is the outer product pᵀ p. Subtract it from diag(p). {_FORMULA}",
             _row_sum,
         ),
         Mistake(

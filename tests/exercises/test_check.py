@@ -424,10 +424,10 @@ def test_the_folded_solution_of_the_book_passes(exercise) -> None:
 def test_equations_named_in_diagnoses_are_those_of_the_book() -> None:
     text = chapter(2)
     holds = {
-        "2.8": r"\operatorname{diag}(p) - p",
+        "2.8": r"\operatorname{diag}(p) - p^\top p",
         "2.10": r"\frac{QK^\top}{\sqrt{d}}",
         "2.11": r"m_{ij}",
-        "2.13": r"X^{(h)}_{t,c}",
+        "2.13": r"Q^{(h)}_{t,c} = Q_{t,",
     }
     named = {
         number
