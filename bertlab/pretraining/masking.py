@@ -82,7 +82,7 @@ def mask_tokens(
 
     special = pieces.special[input_ids]  # (B, T)
     if whole_words:  # all pieces of a word take the draw of its first
-        draw = draw.gather(1, _first_pieces(pieces.continues[input_ids], special))
+        draw = draw.gather(1, _first_pieces(pieces.continues[input_ids]))
     draw = torch.where(special, 2.0, draw)
     # The lowest draw of a row is chosen in any case: the row has one even if all miss.
     lowest = draw.amin(dim=1, keepdim=True)  # (B, 1)
@@ -140,13 +140,14 @@ def _read_pieces(tokenizer: PreTrainedTokenizerBase, device: torch.device) -> _P
     )
 
 
-def _first_pieces(continues: Tensor, special: Tensor) -> Tensor:
-    """Return for each place ``(B, T)`` the place where its word begins."""
-    begins = ~continues | special
-    begins[:, 0] = True
-    begins[:, 1:] |= special[:, :-1]
-    places = torch.arange(begins.size(1), device=begins.device)
-    return torch.where(begins, places, 0).cummax(dim=1).values
+def _first_pieces(continues: Tensor) -> Tensor:
+    """Return for each place ``(B, T)`` the place where its word begins.
+
+    A "##" piece after a special token, or at the row's start, counts as if the word began there;
+    that place has a draw that no other word uses.
+    """
+    places = torch.arange(continues.size(1), device=continues.device)
+    return torch.where(continues, 0, places).cummax(dim=1).values
 
 
 def _check_ids(input_ids: Tensor) -> torch.device:

@@ -110,6 +110,14 @@ def test_one_sentence_chunks_can_only_be_random_and_are_counted() -> None:
     assert "0.0% next, 100.0% random (100.0% because nothing followed A)" in str(pairs.report)
 
 
+def test_a_sentence_that_reaches_the_target_alone_is_a_chunk() -> None:
+    corpus = TokenisedCorpus.from_ids([[[100 + d] * 61] * 20 for d in range(3)])
+    pairs = make_pairs(corpus, TOKENIZER, 64)
+    assert len(pairs) == pairs.report.only_random == 60
+    assert (pairs.lengths == 64).all()
+    assert (pairs.labels == 1).all()
+
+
 def test_random_segments_come_from_all_other_documents_alike() -> None:
     corpus = TokenisedCorpus.from_ids([[[100 + d]] * 400 for d in range(5)])
     pairs = make_pairs(corpus, TOKENIZER, 8)
