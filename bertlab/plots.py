@@ -6,7 +6,7 @@ Dimensions: ``Tq`` query places, ``Tk`` key places, ``H`` heads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -54,8 +54,8 @@ def use_style() -> None:
 
 def attention_heatmap(
     weights: torch.Tensor | np.ndarray[Any, Any],
-    query_tokens: Sequence[str],
-    key_tokens: Sequence[str] | None = None,
+    query_tokens: Iterable[str],
+    key_tokens: Iterable[str] | None = None,
     title: str = "",
     annotate: bool | None = None,
 ) -> Figure:
@@ -72,16 +72,27 @@ def attention_heatmap(
         The figure; all heads share one colour scale from 0 to 1.
 
     Raises:
-        ValueError: when the number of tokens and the shape of the weights disagree.
+        ValueError: when the number of tokens and the shape of the weights disagree, or there is
+            nothing to draw.
     """
-    array = np.asarray(weights.detach().cpu() if hasattr(weights, "detach") else weights)
+    if hasattr(weights, "detach"):
+        weights = weights.detach().cpu()
+        if weights.element_size() < 4:  # numpy has no bfloat16, which autocast computes in
+            weights = weights.float()
+    array = np.asarray(weights)
     heads = array[None] if array.ndim == 2 else array  # (H, Tq, Tk)
-    keys = list(query_tokens if key_tokens is None else key_tokens)
-    expected = (len(query_tokens), len(keys))
+    queries = list(query_tokens)
+    keys = queries if key_tokens is None else list(key_tokens)
+    expected = (len(queries), len(keys))
     if heads.ndim != 3 or heads.shape[1:] != expected:
         raise ValueError(
             f"weights have shape {array.shape}, but there are {expected[0]} query tokens and "
             f"{expected[1]} key tokens: expected {expected} or (heads, *{expected})"
+        )
+    if not heads.size:
+        raise ValueError(
+            f"weights have shape {array.shape}, which holds no weight: expected at least one head "
+            "and one token"
         )
     if annotate is None:
         annotate = len(keys) <= 8
@@ -90,14 +101,14 @@ def attention_heatmap(
     figure, axes = plt.subplots(
         1,
         len(heads),
-        figsize=(max(3.2, size) * len(heads), max(2.8, 1.0 + 0.42 * len(query_tokens))),
+        figsize=(max(3.2, size) * len(heads), max(2.8, 1.0 + 0.42 * len(queries))),
         squeeze=False,
         layout="constrained",
     )
     for h, axis in enumerate(axes[0]):
         image = axis.imshow(heads[h], vmin=0, vmax=1, cmap="Blues", aspect="auto")
         axis.set_xticks(range(len(keys)), keys, rotation=45, ha="right", rotation_mode="anchor")
-        axis.set_yticks(range(len(query_tokens)), query_tokens if h == 0 else [])
+        axis.set_yticks(range(len(queries)), queries if h == 0 else [])
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         if len(heads) > 1:

@@ -53,6 +53,27 @@ def test_several_heads_stand_side_by_side_on_one_scale() -> None:
     assert plots.attention_heatmap(weights, list("abcdefghi"), annotate=True).axes[0].texts
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.bool])
+def test_weights_of_every_width_are_drawn(dtype: torch.dtype) -> None:
+    """Attention under autocast is bfloat16, which numpy lacks."""
+    weights = torch.eye(2, dtype=dtype)
+    axis = plots.attention_heatmap(weights, ["a", "b"]).axes[0]
+    assert np.array_equal(axis.images[0].get_array(), [[1, 0], [0, 1]])
+    assert [text.get_text() for text in axis.texts] == ["1.00", "0.00", "0.00", "1.00"]
+
+
+def test_tokens_may_come_from_a_generator() -> None:
+    axis = plots.attention_heatmap(np.eye(2), (token for token in "ab")).axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("shape", "tokens"), [((0, 2, 2), ["a", "b"]), ((0, 0), [])])
+def test_nothing_to_draw_is_said(shape: tuple[int, ...], tokens: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"which holds no weight: expected at least one head"):
+        plots.attention_heatmap(np.zeros(shape), tokens)
+
+
 @pytest.mark.parametrize("shape", [(3, 2), (2, 2, 3, 3), (3,)])
 def test_weights_that_do_not_fit_the_tokens_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"2 query tokens and 3 key tokens: expected \(2, 3\)"):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from bertlab.tokenization.checks import is_whole, number_pieces, require
 from bertlab.tokenization.wordpiece import SPECIAL_TOKENS, UNK, basic_words
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 512  # BERT's position table ends there
 MAX_ALPHABET = 1000  # different characters that are kept, as in BERT's usual tools
+MAX_VOCAB = 10_000_000  # the library reserves memory for all pieces, and aborts when it gets none
 
 
 class Merge(NamedTuple):
@@ -67,20 +69,38 @@ def train_wordpiece(
         The vocabulary, special tokens first, and the merges.
 
     Raises:
-        ValueError: for an unknown score, or when the single characters alone exceed ``vocab_size``.
+        ValueError: for an argument of another kind, an empty word, an ``alphabet`` that lacks a
+            piece of the words, or when the single characters alone exceed ``vocab_size``.
 
     Source: Schuster and Nakajima 2012; Wu et al. 2016, section 4.1; chapter 1, (1.2) to (1.6).
     """
     if score not in ("likelihood", "frequency"):
         raise ValueError(f"score is {score!r}; expected 'likelihood' or 'frequency'")
-    if not isinstance(data, Mapping):
-        data = Counter(word for text in data for word in basic_words(text, lowercase))
+    _check_options(vocab_size, lowercase)
+    require(is_whole(min_count, 0), "min_count", min_count, "a whole number of at least 0")
+    if isinstance(data, Mapping):
+        for word, times in data.items():
+            require(isinstance(word, str) and word != "", "a word", word, "one character or more")
+            require(
+                is_whole(times, 0), f"the count of {word!r}", times, "a whole number of at least 0"
+            )
+    else:
+        _check_texts(data, "data")
+        data = Counter(word for text in _strings(data) for word in basic_words(text, lowercase))
     words = [[word[0], *("##" + char for char in word[1:])] for word in data]
     if alphabet is None:
         # Every character starts a word somewhere, says the library; ## forms are those seen.
         found = {char for word in data for char in word}.union(*words)
         alphabet = sorted(found, key=lambda piece: (len(piece), piece))
-    ids = {piece: place for place, piece in enumerate((*SPECIAL_TOKENS, *alphabet))}
+    ids = number_pieces(
+        [*SPECIAL_TOKENS, *number_pieces(alphabet, "alphabet")], "special tokens and alphabet"
+    )
+    missing = sorted(set().union(*words) - ids.keys())
+    if missing:
+        raise ValueError(
+            f"alphabet has {len(ids) - len(SPECIAL_TOKENS)} pieces, but not "
+            f"{', '.join(missing[:10])}, of which the words are made"
+        )
     if len(ids) > vocab_size:
         raise ValueError(
             f"vocab_size is {vocab_size}, but special tokens and single characters make {len(ids)}"
@@ -121,6 +141,27 @@ def train_wordpiece(
     return TrainedVocabulary(ids, merges)
 
 
+def _check_options(vocab_size: object, lowercase: object) -> None:
+    """Refuse what would train another tokenizer than meant, or end the process."""
+    least = len(SPECIAL_TOKENS) + 1
+    fits = is_whole(vocab_size, least) and not is_whole(vocab_size, MAX_VOCAB + 1)
+    expected = f"a whole number from {least} (five special tokens, one character) to {MAX_VOCAB:,}"
+    require(fits, "vocab_size", vocab_size, expected)
+    require(isinstance(lowercase, bool), "lowercase", lowercase, "True or False")
+
+
+def _check_texts(texts: object, name: str) -> None:
+    fits = isinstance(texts, Iterable) and not isinstance(texts, (str, bytes))
+    require(fits, name, texts, "a list (or another iterable) of strings")
+
+
+def _strings(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the texts, and stop at one that is no string."""
+    for place, text in enumerate(texts):
+        require(isinstance(text, str), f"text {place}", text, "a string")
+        yield text
+
+
 def _merge(word: list[str], pair: tuple[str, str], merged: str) -> list[str]:
     joined: list[str] = []
     for piece in word:
@@ -148,17 +189,16 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, lowercase: bool) -> B
         The tokenizer: [PAD] has id 0, at most 512 tokens a text.
 
     Raises:
-        ValueError: when the texts are one string, or hold no word, or ``vocab_size`` is under 6.
+        ValueError: when the texts are no list of strings, or hold no word, or ``vocab_size`` or
+            ``lowercase`` is of another kind.
 
     Source: chapter 1.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import BertTokenizer
 
-    if isinstance(texts, str):
-        raise ValueError("texts is one string; expected a list (or another iterable) of strings")
-    if vocab_size <= len(SPECIAL_TOKENS):
-        raise ValueError(f"vocab_size is {vocab_size}; the five special tokens alone need 5")
+    _check_options(vocab_size, lowercase)
+    _check_texts(texts, "texts")
     texts = texts if isinstance(texts, Sequence) else list(texts)
     normalizer = normalizers.BertNormalizer(lowercase=lowercase)
 
@@ -173,7 +213,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, lowercase: bool) -> B
             show_progress=False,
             limit_alphabet=limit,
         )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer.train_from_iterator(_strings(texts), trainer)
         vocab = tokenizer.get_vocab()
         return sorted(vocab, key=vocab.__getitem__)
 

@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from bertlab.tokenization.checks import check_vocab, number_pieces, require
+
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_WORD = 100  # longer words become [UNK] unseen: greedy matching takes quadratic time
 _SPECIAL = re.compile("(" + "|".join(re.escape(token) for token in SPECIAL_TOKENS) + ")")
@@ -185,19 +187,21 @@ class WordPieceTokenizer:
         lowercase: True for an uncased vocabulary.
 
     Raises:
-        ValueError: when one of the five special tokens is missing.
+        ValueError: when one of the five special tokens is missing, a piece comes twice, or the
+            pieces have no order.
     """
 
     def __init__(self, vocab: Mapping[str, int] | Sequence[str], lowercase: bool = True) -> None:
-        if not isinstance(vocab, Mapping):
-            vocab = {piece: place for place, piece in enumerate(vocab)}
+        require(isinstance(lowercase, bool), "lowercase", lowercase, "True or False")
+        read = check_vocab if isinstance(vocab, Mapping) else number_pieces
+        vocab = read(vocab, "vocab")
         missing = [token for token in SPECIAL_TOKENS if token not in vocab]
         if missing:
             raise ValueError(
                 f"the vocabulary has {len(vocab)} pieces, but not {', '.join(missing)}; "
                 f"BERT needs {', '.join(SPECIAL_TOKENS)} among them"
             )
-        self.vocab = dict(vocab)
+        self.vocab = vocab
         self.lowercase = lowercase
 
     def pieces(self, text: str) -> list[Piece]:

@@ -1,9 +1,12 @@
 """The trainer to follow by hand, held to hand-made cases and to the library's trainer."""
 
+import re
 import subprocess
 import sys
+from functools import partial
 from pydoc_data.topics import topics
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +79,44 @@ def test_unknown_score_and_too_small_vocabulary_are_refused():
         train_wordpiece(WORDS, 100, "bpe")
     with pytest.raises(ValueError, match=r"vocab_size is 8, but .* make 23"):
         train_wordpiece(WORDS, 8)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "sentence"),
+    [
+        ("a text", {}, "data is 'a text'; expected a list"),
+        (None, {}, "data is None; expected a list"),
+        (["a", 1], {}, "text 1 is 1; expected a string"),
+        ({"": 1}, {}, "a word is ''; expected one character or more"),
+        ({3: 1}, {}, "a word is 3; expected one character or more"),
+        ({"a": "1"}, {}, "the count of 'a' is '1'; expected a whole number of at least 0"),
+        ({"a": -1}, {}, "the count of 'a' is -1; expected a whole number of at least 0"),
+        (WORDS, {"min_count": None}, "min_count is None; expected a whole number"),
+        (WORDS, {"lowercase": "yes"}, "lowercase is 'yes'; expected True or False"),
+        ({"ab": 1}, {"alphabet": "ab"}, "alphabet is 'ab'; expected a list or a dict of strings"),
+        ({"ab": 1}, {"alphabet": ["b", "a"]}, "alphabet has 2 pieces, but not ##b, of which"),
+        ({"ab": 1}, {"alphabet": ["a", "a"]}, "piece 1 of alphabet is 'a'; expected another one"),
+        ({"ab": 1}, {"alphabet": ["a", "[PAD]"]}, "piece 6 of special tokens and alphabet is"),
+    ],
+)
+def test_data_and_options_of_another_kind_are_refused(data, options, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        train_wordpiece(data, 100, **options)
+
+
+@pytest.mark.parametrize("train", [train_wordpiece, partial(train_tokenizer, lowercase=True)])
+@pytest.mark.parametrize("size", ["100", 100.0, None, True, -1, 5, 10_000_001, 10**11])
+def test_a_vocab_size_that_is_no_size_is_refused(train, size):
+    """10**11 is no slow run: the library would end the whole process for want of memory."""
+    sentence = f"vocab_size is {size!r}; expected a whole number from 6 "
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        train(["a text"], size)
+
+
+def test_the_largest_vocab_size_and_that_of_numpy_are_accepted():
+    assert "ab" in train_tokenizer(["ab", "ab"], 10_000_000, True).get_vocab()
+    assert len(train_tokenizer(["ab", "ab"], np.int64(8), True)) == 8
+    assert len(train_wordpiece(["ab", "ab"], np.int64(8)).vocab) == 8
 
 
 def library_vocab(words, size):
@@ -196,9 +237,14 @@ def test_trained_vocabulary_is_the_one_that_reads_its_text():
 
 
 def test_bad_texts_are_refused_with_a_sentence():
-    with pytest.raises(ValueError, match="texts is one string"):
-        train_tokenizer("a text", 100, True)
     with pytest.raises(ValueError, match="hold no word"):
         train_tokenizer([" ", "\n"], 100, True)
-    with pytest.raises(ValueError, match="vocab_size is 5"):
-        train_tokenizer(["a"], 5, True)
+    for texts in ("a text", b"a text", None, 3):
+        with pytest.raises(ValueError, match=rf"texts is {texts!r}; expected a list"):
+            train_tokenizer(texts, 100, True)
+    for texts in (["a", 1], iter(["a", 1])):
+        with pytest.raises(ValueError, match="text 1 is 1; expected a string"):
+            train_tokenizer(texts, 100, True)
+    for lowercase in (None, "yes", 1):
+        with pytest.raises(ValueError, match=rf"lowercase is {lowercase!r}; expected True or Fal"):
+            train_tokenizer(["a"], 100, lowercase)

@@ -1,5 +1,6 @@
 """The readable tokenizer against transformers' one, and its rules one by one."""
 
+import re
 import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
@@ -148,6 +149,31 @@ def test_words_of_100_characters_are_cut_and_of_101_are_unknown():
 def test_vocabulary_without_a_special_token_is_refused_by_name():
     with pytest.raises(ValueError, match=r"2 pieces, but not \[UNK\], \[CLS\], \[SEP\], \[MASK\]"):
         WordPieceTokenizer(["[PAD]", "a"])
+
+
+@pytest.mark.parametrize(
+    ("vocab", "sentence"),
+    [
+        ({*SPECIAL_TOKENS}, "expected a list or a dict of strings: their order gives the ids"),
+        (frozenset(SPECIAL_TOKENS), "expected a list or a dict of strings"),
+        (None, "vocab is None; expected a list or a dict"),
+        ([*SPECIAL_TOKENS, "a", "a"], "piece 6 of vocab is 'a'; expected another one than piece 5"),
+        ([*SPECIAL_TOKENS, 7], "piece 5 of vocab is 7; expected a string"),
+        ({"[PAD]": 0, 7: 1}, "a piece of vocab is 7; expected a string"),
+        ({"[PAD]": "0"}, "the id of '[PAD]' in vocab is '0'; expected a whole number"),
+        ({"[PAD]": True}, "the id of '[PAD]' in vocab is True; expected a whole number"),
+        ({"[PAD]": -1}, "the id of '[PAD]' in vocab is -1; expected a whole number"),
+        ({"a": 3, "b": 3}, "the id of 'b' in vocab is 3; expected an id of its own, not that of"),
+    ],
+)
+def test_vocabulary_without_order_or_with_odd_pieces_is_refused(vocab, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        WordPieceTokenizer(vocab)
+
+
+def test_a_case_that_is_neither_true_nor_false_is_refused():
+    with pytest.raises(ValueError, match="lowercase is None; expected True or False"):
+        WordPieceTokenizer([*SPECIAL_TOKENS], lowercase=None)
 
 
 def test_list_and_mapping_give_the_same_tokenizer():
