@@ -40,6 +40,7 @@ def test_a_blank_line_or_the_end_closes_a_document(tmp_path: Path) -> None:
     assert (report.files, report.documents, report.sentences) == (1, 3, 6)
     assert report.characters == sum(len(s) for d in corpus for s in d)
     assert report.one_sentence_documents == 1
+    assert report.empty_documents == 0, "several blank lines are one end"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
