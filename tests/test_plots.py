@@ -15,8 +15,9 @@ from bertlab import plots
 
 @pytest.fixture(autouse=True)
 def drawing_board() -> Iterator[None]:
-    """Draw without a screen, and leave matplotlib as it was."""
+    """Draw without a screen in matplotlib's own style, whatever ran before; then put it back."""
     with mpl.rc_context():
+        mpl.rcdefaults()
         plt.switch_backend("Agg")
         yield
     plt.close("all")
