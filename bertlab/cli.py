@@ -24,7 +24,8 @@ def doctor() -> None:
     """
     rows = [("bertlab", bertlab.__version__), ("Python", platform.python_version())]
     rows += [(name, _version(name)) for name in _LIBRARIES]
-    rows += [("system", f"{platform.system()} {platform.machine()}"), *_device(), *_hub()]
+    rows += [("system", f"{platform.system()} {platform.machine()}"), ("device", _device())]
+    rows += _hub()
     for name, value in rows:
         print(f"{name:16} {value}")
 
@@ -36,18 +37,16 @@ def _version(name: str) -> str:
         return f"MISSING: pip install {name}"
 
 
-def _device() -> list[tuple[str, str]]:
+def _device() -> str:
     import torch
 
     if torch.cuda.is_available():
         index = torch.cuda.current_device()
         memory = torch.cuda.get_device_properties(index).total_memory / 2**30
-        device = f"cuda: {torch.cuda.get_device_name(index)}, {memory:.0f} GiB"
-    elif torch.backends.mps.is_available():
-        device = "mps: Apple GPU"
-    else:
-        device = f"cpu: {os.cpu_count()} cores, {torch.get_num_threads()} threads in use"
-    return [("device", device)]
+        return f"cuda: {torch.cuda.get_device_name(index)}, {memory:.0f} GiB"
+    if torch.backends.mps.is_available():
+        return "mps: Apple GPU"
+    return f"cpu: {os.cpu_count()} cores, {torch.get_num_threads()} threads in use"
 
 
 def _hub() -> list[tuple[str, str]]:
