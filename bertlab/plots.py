@@ -1,12 +1,16 @@
 """The figures of the book: one style, and the plots that chapters share.
 
-Every function returns the matplotlib figure, so that a reader can change it or save it.
-Dimensions: ``Tq`` query places, ``Tk`` key places, ``H`` heads.
+Every function returns the matplotlib figure, so that a reader can change it or save it;
+``attention_heads`` returns bertviz's HTML.
+Dimensions: ``Tq`` query places, ``Tk`` key places, ``H`` heads; ``L`` layers, ``T`` tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK = "#22262A"
 QUIET = "#7A828A"
+
+_views: Counter[str] = Counter()  # how often attention_heads has drawn the same thing
 
 
 def use_style() -> None:
@@ -123,3 +129,108 @@ def attention_heatmap(
     if title:
         figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
     return figure
+
+
+def attention_heads(
+    attentions: Sequence[torch.Tensor],
+    tokens: Iterable[str],
+    view: str = "head",
+    layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
+    sentence_b_start: int | None = None,
+) -> Any:
+    """Show the attention of one text with bertviz, to be explored with the mouse.
+
+    The weights are rounded to three digits, which keeps a page small. The same weights give the
+    same HTML at each run. Seen with JavaScript and a network: bertviz loads d3 and jQuery.
+
+    Args:
+        attentions: ``outputs.attentions`` of one text: ``L`` tensors, each ``(1, H, T, T)`` or
+            ``(H, T, T)``.
+        tokens: the ``T`` tokens. Leave padding out of both.
+        view: ``"head"``, one layer, its heads in colours; or ``"model"``, all heads of all layers
+            as small pictures.
+        layers: which layers to include; all by default. The head view opens on the first.
+        heads: in the head view, which heads are switched on at first; in the model view, which are
+            included. By default all, but in the model view only the first three: more don't fit
+            into the column of a page.
+        sentence_b_start: for a pair, the place where the second text begins; adds a menu that
+            shows attention within and between the texts.
+
+    Returns:
+        An ``IPython.display.HTML`` object: a notebook shows it when it is a cell's last value.
+
+    Raises:
+        ImportError: when bertviz is not installed.
+        ValueError: when there are no weights, or they don't fit the tokens.
+
+    Source: Vig 2019, "A Multiscale Visualization of Attention in the Transformer Model"; chapter 4.
+    """
+    if view not in ("head", "model"):
+        raise ValueError(f"view is {view!r}: expected 'head' or 'model'")
+    names = list(tokens)
+    weights = _one_text(attentions, len(names))
+    try:
+        import bertviz
+    except ImportError as error:
+        raise ImportError(
+            'attention_heads draws with bertviz, which is not installed: pip install "bertlab[viz]"'
+        ) from error
+
+    # Tokens land in a script: a "<" in them could end it, so it travels as another character.
+    options: dict[str, Any] = {
+        "tokens": [name.replace("<", "\ue000") for name in names],
+        "include_layers": list(range(len(weights)) if layers is None else layers),
+        "sentence_b_start": sentence_b_start,
+        "html_action": "return",
+    }
+    if view == "head":
+        page = bertviz.head_view(weights, heads=None if heads is None else list(heads), **options)
+    else:
+        shown = range(min(3, weights[0].size(1))) if heads is None else heads
+        page = bertviz.model_view(
+            weights, include_heads=list(shown), display_mode="light", **options
+        )
+    page.data = _as_drawn_before(page.data.replace("\\ue000", "\\u003c"))
+    return page
+
+
+def _one_text(attentions: Sequence[torch.Tensor], length: int) -> list[torch.Tensor]:
+    """Return the weights as bertviz takes them, ``(1, H, T, T)`` each, rounded."""
+    if len(attentions) == 0 or any(weights is None for weights in attentions):
+        raise ValueError(
+            "there are no attention weights: call the model with output_attentions=True; a model "
+            'of transformers also needs attn_implementation="eager" in from_pretrained'
+        )
+    result = []
+    for weights in attentions:
+        if weights.ndim == 3:
+            weights = weights[None]
+        if weights.ndim != 4 or len(weights) != 1:
+            raise ValueError(
+                f"weights have shape {tuple(weights.shape)}: expected one text, (1, H, T, T) a "
+                "layer. Pick a text with [layer[i : i + 1] for layer in attentions]"
+            )
+        if weights.shape[-2:] != (length, length):
+            raise ValueError(
+                f"weights have shape {tuple(weights.shape)}, but there are {length} tokens: "
+                f"expected (1, H, {length}, {length}). Is padding in one and not in the other?"
+            )
+        result.append(weights.detach().cpu().double().round(decimals=3))
+    return result
+
+
+def _as_drawn_before(html: str) -> str:
+    """Give bertviz's random id the content's hash instead, and frame the view for every page."""
+    random = re.findall(r"bertviz-[0-9a-f]{32}", html)[0]
+    content = hashlib.blake2b(html.replace(random, "").encode(), digest_size=8).hexdigest()
+    _views[content] += 1
+    copy = "" if _views[content] == 1 else f"-{_views[content]}"
+    html = html.replace(random, f"bertviz-{content}{copy}")
+    waiting = (
+        "This view is interactive. It appears when JavaScript runs and d3 and jQuery can be "
+        "loaded from cdnjs.cloudflare.com."
+    )
+    html = html.replace("<div id='vis'></div>", f"<div id='vis'>{waiting}</div>")
+    style = "overflow-x: auto; background: white; color: black;"
+    return f'<div style="{style}">{html}</div>'

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -79,3 +83,109 @@ def test_nothing_to_draw_is_said(shape: tuple[int, ...], tokens: list[str]) -> N
 def test_weights_that_do_not_fit_the_tokens_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"2 query tokens and 3 key tokens: expected \(2, 3\)"):
         plots.attention_heatmap(np.zeros(shape), ["a", "b"], ["c", "d", "e"])
+
+
+# ---------------------------------------------------------------------------------------------
+# bertviz
+
+
+@pytest.fixture
+def attentions(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """Two layers of four heads on three tokens."""
+    pytest.importorskip("bertviz")
+    monkeypatch.setattr(plots, "_views", type(plots._views)())
+    generator = torch.Generator().manual_seed(0)
+    return [torch.rand(1, 4, 3, 3, generator=generator).softmax(-1) for _ in range(2)]
+
+
+TOKENS = ["[CLS]", "whale", "[SEP]"]
+
+
+def parameters(html: str) -> dict[str, Any]:
+    """Read what bertviz's script was given."""
+    (line,) = re.findall(r"const params = (\{.*\});", html)
+    return json.loads(line)
+
+
+def test_the_head_view_holds_the_weights_to_three_digits(attentions: list[torch.Tensor]) -> None:
+    given = parameters(plots.attention_heads(attentions, iter(TOKENS)).data)
+    (shown,) = given["attention"]
+    wanted = torch.stack(attentions).squeeze(1)
+    assert torch.allclose(torch.tensor(shown["attn"]), wanted, atol=5e-4)
+    assert shown["left_text"] == shown["right_text"] == TOKENS
+    assert given["include_layers"] == [0, 1]
+    numbers = re.findall(r"0\.\d+", json.dumps(shown["attn"]))
+    assert max(map(len, numbers)) == 5
+
+
+def test_the_model_view_shows_three_heads_unless_told(attentions: list[torch.Tensor]) -> None:
+    """More overflow the column of a page."""
+    given = parameters(plots.attention_heads(attentions, TOKENS, "model").data)
+    assert given["include_heads"] == [0, 1, 2]
+    given = parameters(
+        plots.attention_heads(attentions, TOKENS, "model", layers=[1], heads=[3, 0]).data
+    )
+    assert given["include_heads"] == [3, 0]
+    shown = torch.tensor(given["attention"][0]["attn"])
+    assert torch.allclose(shown[0, 0], attentions[1][0, 3], atol=5e-4)
+
+
+@pytest.mark.parametrize("view", ["head", "model"])
+def test_the_html_is_the_same_at_each_run_and_ids_stay_apart(
+    attentions: list[torch.Tensor], view: str
+) -> None:
+    """bertviz draws random ids; committed outputs would differ at each execution."""
+    first = plots.attention_heads(attentions, TOKENS, view).data
+    again = plots.attention_heads(attentions, TOKENS, view).data
+    plots._views.clear()
+    assert plots.attention_heads(attentions, TOKENS, view).data == first
+    ids = [set(re.findall(r"bertviz-[0-9a-f-]+", html)) for html in (first, again)]
+    assert len(ids[0]) == len(ids[1]) == 1
+    assert ids[0] != ids[1]
+    assert not re.search(r"[0-9a-f]{32}", first)
+    assert "It appears when JavaScript runs" in first
+
+
+def test_a_pair_gets_a_menu(attentions: list[torch.Tensor]) -> None:
+    given = parameters(plots.attention_heads(attentions, TOKENS, sentence_b_start=2).data)
+    assert [part["name"] for part in given["attention"]][1:3] == [
+        "Sentence A -> Sentence A",
+        "Sentence B -> Sentence B",
+    ]
+
+
+def test_layers_without_a_batch_will_do(attentions: list[torch.Tensor]) -> None:
+    whole = plots.attention_heads(attentions, TOKENS, layers=[1], heads=[2]).data
+    plots._views.clear()
+    assert plots.attention_heads([a[0] for a in attentions], TOKENS, "head", [1], [2]).data == whole
+    given = parameters(whole)
+    assert (given["include_layers"], given["heads"]) == ([1], [2])
+
+
+def test_a_token_cannot_end_the_script(attentions: list[torch.Tensor]) -> None:
+    html = plots.attention_heads(attentions, ["</script>", "b", "c"]).data
+    assert html.count("</script>") == 2, "one that loads require.js, one of bertviz"
+    assert parameters(html)["attention"][0]["left_text"][0] == "</script>"
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ((), r"no attention weights: .*output_attentions=True.*eager"),
+        ([None], r"no attention weights"),
+        ([torch.ones(2, 4, 3, 3)], r"shape \(2, 4, 3, 3\): expected one text"),
+        ([torch.ones(1, 4, 5, 5)], r"there are 3 tokens: expected \(1, H, 3, 3\). Is padding"),
+    ],
+)
+def test_weights_that_bertviz_would_choke_on_are_explained(weights: Any, words: str) -> None:
+    """With sdpa attention transformers returns (), and bertviz says nothing that helps."""
+    with pytest.raises(ValueError, match=words):
+        plots.attention_heads(weights, TOKENS)
+    with pytest.raises(ValueError, match="expected 'head' or 'model'"):
+        plots.attention_heads(weights, TOKENS, view="neuron")
+
+
+def test_without_bertviz_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bertviz", None)
+    with pytest.raises(ImportError, match=r'pip install "bertlab\[viz\]"'):
+        plots.attention_heads([torch.ones(1, 1, 3, 3)], TOKENS)
