@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bertlab import exercises as exercises
     from bertlab import plots as plots
     from bertlab import pretraining as pretraining
+    from bertlab import training as training
     from bertlab.data import DataError as DataError
     from bertlab.model import BertConfig as BertConfig
     from bertlab.model import BertForMaskedLM as BertForMaskedLM
@@ -25,31 +26,36 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Public name -> the module that defines it; submodules map to themselves.
+# Public name -> the module that defines it.
 _HOME = {
-    "BertConfig": "bertlab.model",
-    "BertModel": "bertlab.model",
-    "BertForPreTraining": "bertlab.model",
-    "BertForMaskedLM": "bertlab.model",
-    "BertForSequenceClassification": "bertlab.model",
-    "BertForTokenClassification": "bertlab.model",
-    "BertForQuestionAnswering": "bertlab.model",
-    "scaled_dot_product_attention": "bertlab.model",
-    "DataError": "bertlab.data",
-    "load_tokenizer": "bertlab.tokenization",
-    "train_tokenizer": "bertlab.tokenization",
+    "BertConfig": "model",
+    "BertModel": "model",
+    "BertForPreTraining": "model",
+    "BertForMaskedLM": "model",
+    "BertForSequenceClassification": "model",
+    "BertForTokenClassification": "model",
+    "BertForQuestionAnswering": "model",
+    "scaled_dot_product_attention": "model",
+    "DataError": "data",
+    "load_tokenizer": "tokenization",
+    "train_tokenizer": "tokenization",
 }
-_SUBMODULES = ("data", "exercises", "model", "plots", "pretraining", "tokenization")
+_SUBMODULES = ("data", "exercises", "model", "plots", "pretraining", "tokenization", "training")
 
 __all__ = ["__version__", *_HOME, *_SUBMODULES]
 
 
+def _lazily(package: str, home: dict[str, str], name: str) -> Any:
+    """Return a public name of a package from its module, imported now."""
+    if name in home:
+        return getattr(import_module(f"{package}.{home[name]}"), name)
+    raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
     if name in _SUBMODULES:
         return import_module(f"bertlab.{name}")
-    raise AttributeError(f"module 'bertlab' has no attribute {name!r}")
+    return _lazily("bertlab", _HOME, name)
 
 
 def __dir__() -> list[str]:

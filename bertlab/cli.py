@@ -6,10 +6,12 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
 import tyro
 
 import bertlab
+from bertlab.pretraining.config import PretrainingConfig
 
 app = tyro.extras.SubcommandApp()
 
@@ -28,6 +30,17 @@ def doctor() -> None:
     rows += _hub()
     for name, value in rows:
         print(f"{name:16} {value}")
+
+
+@app.command
+def pretrain(config: Annotated[PretrainingConfig, tyro.conf.arg(name="")]) -> None:
+    """Pretrain a BERT on plain text: vocabulary, masked words, next sentences, checkpoint.
+
+    Example: bertlab pretrain --corpus python-manual --output runs/first --preset tiny --minutes 5
+    """
+    from bertlab.pretraining.run import pretrain as run
+
+    run(config)
 
 
 def _version(name: str) -> str:
@@ -65,5 +78,24 @@ def _hub() -> list[tuple[str, str]]:
 
 
 def main() -> None:
-    """Run the command line ``bertlab``."""
-    app.cli(prog="bertlab", description="Learn BERT by building it.", args=sys.argv[1:])
+    """Run the command line ``bertlab``; exit codes: 0 done, 1 failed, 2 bad input, 130 stopped."""
+    try:
+        app.cli(
+            prog="bertlab",
+            description="Learn BERT by building it.",
+            args=sys.argv[1:],
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+    except KeyboardInterrupt:
+        print("stopped; --resume goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, FileNotFoundError, FileExistsError) as error:  # DataError is a ValueError
+        print(f"bertlab: {error}", file=sys.stderr)
+        sys.exit(2)
+    except FloatingPointError as error:
+        print(f"bertlab: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

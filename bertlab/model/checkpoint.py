@@ -308,10 +308,16 @@ def load(
     return model.eval()
 
 
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` make a file under another name, put it on the disk, and rename it to ``path``.
+
+    Whatever happens in between, ``path`` is the old file or the new one.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -334,8 +340,8 @@ def save(model: BertPreTrainedModel, folder: str | PathLike[str]) -> None:
     }
     config = {"architectures": [type(model).__name__], **model.config.to_dict()}
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    _write_whole(
+    write_whole(
         target / "model.safetensors",
         lambda path: save_file(weights, path, metadata={"format": "pt"}),
     )
-    _write_whole(target / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_whole(target / "config.json", lambda path: path.write_text(text, encoding="utf-8"))

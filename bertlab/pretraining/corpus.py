@@ -8,10 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
 
 from bertlab.data import DataError
 from bertlab.pretraining import readers
@@ -107,6 +111,8 @@ class Corpus:
             raise DataError(found="no source", expected="at least one file, folder or hub id")
         self.text_field = text_field
         self.report = CorpusReport()
+        self._held_out: frozenset[bytes] = frozenset()  # the documents that hold_out has drawn
+        self._side: bool | None = None  # True: these only; False: all others; None: all
         self._passed_over: list[str] = []
         self._parts: list[Any] = []  # files, "python-manual", or (name, rows) of the hub
         self.names = [os.fspath(source) for source in sources]
@@ -124,6 +130,8 @@ class Corpus:
                 document = [s for paragraph in paragraphs for s in split_sentences(paragraph)]
                 if not document:
                     report.empty_documents += 1
+                    continue
+                if self._side not in (None, _digest(document) in self._held_out):
                     continue
                 report.documents += 1
                 report.sentences += len(document)
@@ -150,7 +158,53 @@ class Corpus:
                 digest.update(repr(list(readers.read_manual())).encode())
             else:
                 digest.update(repr((part[0], part[1]._fingerprint)).encode())
+        if self._side is not None:
+            digest.update(repr((self._side, sorted(self._held_out))).encode())
         return digest.hexdigest()
+
+    def hold_out(
+        self, share: float = 0.01, seed: int = 0, progress_bar: bool = False
+    ) -> tuple[Corpus, Corpus]:
+        """Split off random documents with at least ``share`` of the characters, two at least.
+
+        This comes before anything is learned from the text, the vocabulary included. Documents are
+        told apart by their text: a copy of one that is held out is held out as well.
+
+        Args:
+            share: above 0 and below 1.
+            seed: of the draw; the same documents and seed give the same split.
+            progress_bar: show one; the text is read once.
+
+        Returns:
+            The corpus to train on and the corpus that is held out; no document is in both.
+
+        Raises:
+            DataError: when there are too few documents to split.
+            ValueError: when ``share`` is no share.
+        """
+        if not 0 < share < 1:
+            raise ValueError(f"share is {share}: expected a number above 0 and below 1")
+        digests, sizes = [], []
+        bar = tqdm(self, "reading the text", unit=" documents", disable=not progress_bar)
+        for document in bar:
+            digests.append(_digest(document))
+            sizes.append(sum(map(len, document)))
+        order = np.random.default_rng(seed).permutation(len(sizes))
+        so_far = np.array(sizes)[order].cumsum()
+        count = max(2, 1 + int(np.searchsorted(so_far, share * so_far[-1])))
+        drawn = frozenset(digests[index] for index in order[:count])
+        left = sum(digest not in drawn for digest in digests)
+        if left < 2 or len(drawn) < 2:
+            raise DataError(
+                path=", ".join(self.names),
+                found=f"{len(sizes)} documents, {len(set(digests))} of them different",
+                expected=f"enough to hold out {share:.0%} of the text, two documents at least, and "
+                "to train on two or more. Put blank lines between documents, or add text",
+            )
+        held_out, rest = copy(self), copy(self)
+        for part, side in ((held_out, True), (rest, False)):
+            part._held_out, part._side, part.report = drawn, side, CorpusReport()
+        return rest, held_out
 
     def _find(self, source: Source) -> list[Any]:
         """Return the parts that a source stands for."""
@@ -193,6 +247,10 @@ class Corpus:
             return readers.read_manual()
         name, rows = part
         return readers.read_rows(rows, name, self.text_field, report)
+
+
+def _digest(document: list[str]) -> bytes:
+    return hashlib.blake2b("\n".join(document).encode(), digest_size=16).digest()
 
 
 def _count(number: int, thing: str) -> str:

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from bertlab.data import DataError
 from bertlab.pretraining.corpus import Corpus, CorpusReport
@@ -117,6 +118,7 @@ def tokenise(
     corpus: Corpus,
     tokenizer: PreTrainedTokenizerBase,
     cache: str | PathLike[str] | None = None,
+    progress_bar: bool = False,
 ) -> TokenisedCorpus:
     """Turn a corpus into ids, or read them from the cache if they are there.
 
@@ -130,6 +132,7 @@ def tokenise(
             settings, and read from there when all are unchanged, without being loaded into memory.
             A new entry is written under another name and then renamed, so that an interruption
             leaves none. Without a folder, the ids are kept in memory.
+        progress_bar: show one.
 
     Raises:
         DataError: when the corpus is malformed, or holds nothing that gives a piece.
@@ -145,7 +148,7 @@ def tokenise(
 
     if cache is None:
         with tempfile.TemporaryDirectory() as folder:
-            _write(corpus, fast, dtype, Path(folder))
+            _write(corpus, fast, dtype, Path(folder), progress_bar)
             return _open(Path(folder), in_memory=True)
     key = hashlib.blake2b(
         repr((_FORMAT, backend, corpus.fingerprint())).encode(), digest_size=16
@@ -153,7 +156,7 @@ def tokenise(
     target = Path(cache).expanduser() / key
     if not target.is_dir():
         with _under_another_name(target) as folder:
-            _write(corpus, fast, dtype, folder)
+            _write(corpus, fast, dtype, folder, progress_bar)
     return _open(target)
 
 
@@ -173,7 +176,9 @@ def _under_another_name(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(corpus: Corpus, tokenizer: Any, dtype: np.dtype[Any], folder: Path) -> None:
+def _write(
+    corpus: Corpus, tokenizer: Any, dtype: np.dtype[Any], folder: Path, progress_bar: bool
+) -> None:
     """Write the ids and the ends of sentences and documents, some documents at a time."""
     with (
         (folder / "ids.bin").open("wb") as ids,
@@ -182,7 +187,9 @@ def _write(corpus: Corpus, tokenizer: Any, dtype: np.dtype[Any], folder: Path) -
     ):
         tokens, count, kept = 0, 0, 0
         _append(sentences, np.zeros(1, np.int64))
-        stream = iter(corpus)
+        stream = iter(
+            tqdm(corpus, "cutting it into pieces", unit=" documents", disable=not progress_bar)
+        )
         while some := list(islice(stream, _DOCUMENTS_AT_ONCE)):
             texts = [sentence for document in some for sentence in document]
             encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)

@@ -1,0 +1,407 @@
+"""The loop: batch, loss, gradient, update; and what surrounds it in practice.
+
+Source: Devlin et al. 2019, appendices A.2 and A.3; Loshchilov and Hutter 2019 (AdamW).
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from bertlab.model.heads import IGNORED
+from bertlab.training.config import Precision, TrainingConfig
+from bertlab.training.state import Counters, History, load_state, save_state
+
+_BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
+
+
+class Batches(Protocol):
+    """Where batches come from; it knows its place, so that a run can go on from there."""
+
+    def next_batch(self, progress: float) -> dict[str, Tensor]:
+        """Return the next batch; ``progress`` is the share of the run that is done."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a place."""
+
+
+class Objective(nn.Module):
+    """What is minimised: the model's own loss, as a mean over all that an update reads.
+
+    A batch may be computed in parts, one after the other or on several devices. Parts differ in
+    their number of labels, so the mean of their means would weigh them wrongly: each part's sum is
+    divided by the count of the whole batch instead.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def counts(self, batch: dict[str, Tensor]) -> dict[str, int]:
+        """Return what each part of the loss is a mean over."""
+        labels = batch["labels"]
+        several = labels.dim() == 2 and not labels.is_floating_point()
+        return {"loss": int((labels != IGNORED).sum()) if several else len(labels)}
+
+    def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Find out what depends on the batch's values, while it is on the CPU.
+
+        On a GPU, each look at values would wait for all that is under way there.
+        """
+        return batch
+
+    def forward(self, batch: dict[str, Tensor], totals: dict[str, int]) -> dict[str, Tensor]:
+        """Return the loss of a part of a batch that counts ``totals`` in all."""
+        loss = self.model(**batch).loss
+        return {"loss": loss * (self.counts(batch)["loss"] / totals["loss"])}
+
+
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Split the parameters: matrices and tables decay, biases and LayerNorms don't.
+
+    As ``exclude_from_weight_decay`` in the released ``optimization.py``: they are the parameters of
+    one dimension.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+def choose_bf16(precision: Precision, device: torch.device) -> bool:
+    """Tell whether matrix products should be in bfloat16 on this device.
+
+    Whether a processor is good at it is measured: some emulate it, slower than float32.
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+
+    def seconds(dtype: torch.dtype) -> float:
+        matrix = torch.ones(1024, 1024, dtype=dtype)
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            matrix @ matrix
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    return 1.5 * seconds(torch.bfloat16) < seconds(torch.float32)
+
+
+def train(
+    model: nn.Module,
+    batches: Batches,
+    config: TrainingConfig,
+    *,
+    objective: Objective | None = None,
+    evaluate: Callable[[nn.Module], dict[str, Any]] | None = None,
+    output: Path | None = None,
+    save_model: Callable[[nn.Module], object] | None = None,
+    resume: bool = False,
+    progress_bar: bool = True,
+) -> History:
+    """Train a model, and return what happened.
+
+    The same configuration gives the same run on any number of processes, but for rounding and
+    dropout: each process computes its share of the rows of every batch.
+
+    Args:
+        model: anything that returns an output with a loss, unless ``objective`` says otherwise. It
+            is left in evaluation mode.
+        batches: where batches come from.
+        config: how long and how.
+        objective: what is minimised; the model's own loss by default.
+        evaluate: called at intervals and at the end with the model in evaluation mode.
+        output: a folder for the history and for what is needed to resume.
+        save_model: called with the model at each checkpoint, at the end and after Ctrl-C.
+        resume: go on from the checkpoint in ``output``.
+        progress_bar: show one.
+
+    Raises:
+        FileNotFoundError: when there is nothing to resume.
+        FloatingPointError: when the loss is no finite number any more.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step at hand is done and saved.
+    """
+    run = _Run(
+        model,
+        Objective(model) if objective is None else objective,
+        batches,
+        config,
+        output,
+        save_model,
+    )
+    if resume:
+        run.restore()
+    counters = run.counters
+    began = time.monotonic() - counters.seconds
+    saved = counters.seconds
+    shown = progress_bar and run.accelerator.is_main_process
+    bar = tqdm(total=100, disable=not shown, bar_format=_BAR, dynamic_ncols=True)
+    with _deferred_interrupts() as interrupts, bar:
+        progress, stop = run.progress(), False
+        while progress < 1 and not stop:
+            run.update()
+            stop = run.clock(time.monotonic() - began, bool(interrupts))
+            progress = run.progress()
+            if counters.steps % config.log_every == 0 or progress >= 1:
+                record = run.log()
+                bar.set_postfix_str(
+                    f"step {record['step']:,}, loss {record['loss']:.3f}, "
+                    f"{record['tokens_per_second']:,} tokens/s"
+                )
+            bar.update(100 * progress - bar.n)
+            due = int(progress / config.evaluate_every + 1e-9)
+            if evaluate is not None and (due > counters.evaluations or progress >= 1):
+                counters.evaluations = due
+                run.evaluate(evaluate)
+            if stop or progress >= 1 or counters.seconds - saved >= config.save_every:
+                run.save()
+                saved = counters.seconds
+    model.eval()
+    if progress < 1:
+        raise KeyboardInterrupt
+    return run.history
+
+
+class _Run:
+    """One run: what it trains, how far it has come, where it is written."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        batches: Batches,
+        config: TrainingConfig,
+        output: Path | None,
+        save_model: Callable[[nn.Module], object] | None,
+    ) -> None:
+        from accelerate import Accelerator
+
+        self.accelerator = Accelerator()
+        torch.manual_seed(config.seed + self.accelerator.process_index)
+        self.model, self.objective, self.batches = model, objective, batches
+        self.config, self.output, self.save_model = config, output, save_model
+        self.wrapped = self.accelerator.prepare_model(objective)
+        if config.compile:
+            self.wrapped.compile()
+        device = self.accelerator.device
+        self._cuda = device.type == "cuda"
+        self.optimizer = torch.optim.AdamW(
+            decay_groups(model, config.weight_decay),
+            lr=0.0,
+            betas=config.betas,
+            eps=config.eps,
+            fused=device.type in ("cpu", "cuda"),
+        )
+        self.bf16 = bool(self._agreed(choose_bf16(config.precision, device)))
+        self.counters, self.history = Counters(), History()
+        self._sums: dict[str, Tensor] = {}  # of the losses since the last line of the history
+        self._since = Counters()
+
+    def progress(self, part_of_step: float = 0.0) -> float:
+        """Return the share of the run that is done."""
+        at = self.counters
+        return self.config.progress(at.steps + part_of_step, at.tokens, at.seconds)
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which the model computes."""
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def update(self) -> None:
+        """Read batches, and change the weights once."""
+        accelerator, config = self.accelerator, self.config
+        batch = self.batches.next_batch(self.progress())
+        totals = self.objective.counts(batch)
+        self.wrapped.train()
+        for part in range(config.accumulation):
+            mine, weight = self._rows(batch, part)
+            last = part == config.accumulation - 1
+            with nullcontext() if last else accelerator.no_sync(self.wrapped):
+                with self.autocast():
+                    losses = self.wrapped(mine, totals)
+                # Processes' gradients are averaged; ours are parts of a sum.
+                accelerator.backward(losses["loss"] * (weight * accelerator.num_processes))
+            for name, loss in losses.items():
+                self._sums[name] = self._sums.get(name, 0.0) + weight * loss.detach()
+        norm = accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
+        self._sums["norm"] = self._sums.get("norm", 0.0) + norm.detach()
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.rate(self.progress(0.5))
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+        self.counters.steps += 1
+        self.counters.tokens += int(batch["attention_mask"].sum())
+        self.counters.rows += len(batch["attention_mask"])
+
+    def log(self) -> dict[str, Any]:
+        """Add a line to the history: means since the line before.
+
+        Raises:
+            FloatingPointError: when the loss or the gradient is no finite number.
+        """
+        now, since = self.counters, self._since
+        steps = now.steps - since.steps
+        means = {}
+        for name, total in self._sums.items():
+            if name != "norm":  # each process has summed its own rows; the norm is of them all
+                total = self.accelerator.reduce(total, "sum")
+            means[name] = float(total) / steps
+        record = {
+            "step": now.steps,
+            "tokens": now.tokens,
+            "seconds": round(now.seconds, 2),
+            "rate": self.optimizer.param_groups[0]["lr"],
+            **{name: round(mean, 5) for name, mean in means.items()},
+            "tokens_per_second": round(
+                (now.tokens - since.tokens) / max(now.seconds - since.seconds, 1e-9)
+            ),
+        }
+        if not all(math.isfinite(mean) for mean in means.values()):
+            raise FloatingPointError(
+                f"the loss is {means['loss']} and the gradient's norm {means['norm']}, as means of "
+                f"steps {since.steps + 1} to {now.steps}: expected finite numbers. The last "
+                "checkpoint is from before; lower the learning rate, or lengthen the warm-up"
+            )
+        self._sums, self._since = {}, replace(now)
+        self._write(record)
+        return record
+
+    def evaluate(self, evaluate: Callable[[nn.Module], dict[str, Any]]) -> dict[str, Any]:
+        """Measure the model on held-out data, in the main process, and note the figures."""
+        began = time.monotonic()
+        self.model.eval()
+        figures: dict[str, Any] = {}
+        if self.accelerator.is_main_process:
+            with torch.no_grad(), self.autocast():
+                figures = evaluate(self.model)
+            now = self.counters
+            record = {"step": now.steps, "tokens": now.tokens, "seconds": round(now.seconds, 2)}
+            self._write(record | {"held_out": figures})
+        self.accelerator.wait_for_everyone()
+        self._since.seconds += time.monotonic() - began  # no part of the training's speed
+        return figures
+
+    def save(self) -> None:
+        """Write the model, and then all that is needed to go on from here.
+
+        Raises:
+            FloatingPointError: as ``log``; a checkpoint that is none isn't written.
+        """
+        if not all(bool(total.isfinite()) for total in self._sums.values()):
+            self.log()
+        if self.output is not None and self.accelerator.is_main_process:
+            if self.save_model is not None:
+                self.save_model(self.model)
+            save_state(
+                self.output,
+                {
+                    "model": self.model.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "batches": self.batches.state_dict(),
+                    "random": torch.get_rng_state(),
+                    "random_cuda": torch.cuda.get_rng_state_all() if self._cuda else [],
+                    "counters": asdict(self.counters),
+                    "since": asdict(self._since),
+                    "sums": self._sums,
+                    "bf16": self.bf16,
+                    "history": len(self.history),
+                },
+            )
+        self.accelerator.wait_for_everyone()
+
+    def restore(self) -> None:
+        """Go on from what ``save`` wrote."""
+        assert self.output is not None
+        state = load_state(self.output)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batches.load_state_dict(state["batches"])
+        torch.set_rng_state(state["random"])
+        if self._cuda:
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+        self.counters, self._since = Counters(**state["counters"]), Counters(**state["since"])
+        device = self.accelerator.device
+        self._sums = {name: total.to(device) for name, total in state["sums"].items()}
+        self.bf16 = state["bf16"]
+        # Lines after the checkpoint are of steps that will be made again.
+        self.history = History(History.read(self.output).records[: state["history"]])
+
+    def clock(self, seconds: float, stop: bool) -> bool:
+        """Note the time, and tell whether to stop.
+
+        Several processes go by the first one's clock, and stop together. They agree every ten
+        updates only, since a GPU has to be waited for.
+        """
+        if self.accelerator.num_processes > 1:
+            if self.counters.steps % 10:
+                return False
+            stop = bool(self._agreed(stop, "sum"))
+        self.counters.seconds = self._agreed(seconds)
+        return stop
+
+    def _write(self, record: dict[str, Any]) -> None:
+        self.history.records.append(record)
+        if self.output is not None and self.accelerator.is_main_process:
+            self.history.write(self.output)
+
+    def _agreed(self, value: float, how: str = "first") -> float:
+        """Return the first process' value, or the sum of all processes'."""
+        if self.accelerator.num_processes == 1:
+            return float(value)
+        from accelerate.utils import broadcast
+
+        tensor = torch.tensor(float(value), device=self.accelerator.device)
+        return float(self.accelerator.reduce(tensor) if how == "sum" else broadcast(tensor))
+
+    def _rows(self, batch: dict[str, Tensor], part: int) -> tuple[dict[str, Tensor], float]:
+        """Return the rows of a part of the batch in this process, on its device; their weight."""
+        parts = self.accelerator.num_processes * self.config.accumulation
+        first = self.accelerator.process_index * self.config.accumulation + part
+        rows, weight = batch, 1.0
+        if parts > 1:
+            rows = {name: tensor[first::parts] for name, tensor in batch.items()}
+            if not len(rows["input_ids"]):  # fewer rows than parts: take part, with weight 0
+                rows, weight = {name: tensor[:1] for name, tensor in batch.items()}, 0.0
+        rows, device = self.objective.prepare(rows), self.accelerator.device
+        return {name: tensor.to(device, non_blocking=True) for name, tensor in rows.items()}, weight
+
+
+@contextmanager
+def _deferred_interrupts() -> Iterator[list[int]]:
+    """Note Ctrl-C and SIGTERM instead of dying of them in the middle of an update."""
+    seen: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield seen  # only the main thread may say what signals do
+        return
+
+    def note(number: int, _frame: object) -> None:
+        if seen:  # asked twice: at once
+            raise KeyboardInterrupt
+        seen.append(number)
+
+    former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

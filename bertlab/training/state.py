@@ -1,0 +1,86 @@
+"""What a run needs to go on after a kill: one file, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bertlab.model.checkpoint import write_whole
+
+STATE = "training_state.pt"
+HISTORY = "history.jsonl"
+
+
+@dataclass
+class Counters:
+    """How far a run has come."""
+
+    steps: int = 0
+    tokens: int = 0
+    rows: int = 0
+    seconds: float = 0.0  # of training, evaluations and checkpoints included, over all sittings
+    evaluations: int = 0
+
+
+@dataclass
+class History:
+    """What a run wrote down: a dict for each logged step and each evaluation, oldest first.
+
+    Steps have ``step``, ``tokens``, ``seconds``, ``rate``, ``loss`` and the parts of the loss
+    (means since the line before), ``norm`` (of the gradient) and ``tokens_per_second``.
+    Evaluations have ``step``, ``tokens``, ``seconds`` and ``held_out``, a dict of figures.
+    """
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """The logged steps."""
+        return [record for record in self.records if "loss" in record]
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The evaluations."""
+        return [record for record in self.records if "held_out" in record]
+
+    @classmethod
+    def read(cls, folder: Path | str) -> History:
+        """Read ``history.jsonl`` from a run's folder."""
+        with (Path(folder) / HISTORY).open(encoding="utf-8") as file:
+            return cls([json.loads(line) for line in file])
+
+    def write(self, folder: Path) -> None:
+        """Write ``history.jsonl``, whole."""
+        text = "".join(json.dumps(record) + "\n" for record in self.records)
+        write_whole(folder / HISTORY, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def save_state(folder: Path, state: dict[str, Any]) -> None:
+    """Write all that a run needs to go on."""
+    write_whole(folder / STATE, lambda path: torch.save(state, path))
+
+
+def load_state(folder: Path) -> dict[str, Any]:
+    """Read what ``save_state`` wrote.
+
+    Raises:
+        FileNotFoundError: when there is none; says what to do.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no {STATE}, so there is nothing to resume: start the run without "
+            "--resume"
+        )
+    return torch.load(path, map_location="cpu", weights_only=True)
