@@ -11,6 +11,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any, Self, cast
 
+import torch
 from torch import Tensor, nn
 
 from bertlab.model import checkpoint
@@ -83,13 +84,17 @@ class BertPreTrainedModel(nn.Module):
         """
         return checkpoint.load(cls, name_or_path, config_overrides)
 
-    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+    def save_pretrained(
+        self, folder: str | PathLike[str], dtype: torch.dtype = torch.float32
+    ) -> None:
         """Write ``config.json`` and ``model.safetensors``; ``transformers.Auto*`` opens them.
+
+        With ``dtype=torch.float16`` the file is half as large; it still opens in float32.
 
         Each file is written whole under another name and then renamed, so that an interruption
         leaves the old file or the new one.
         """
-        checkpoint.save(self, folder)
+        checkpoint.save(self, folder, dtype)
 
 
 class BertModel(BertPreTrainedModel):

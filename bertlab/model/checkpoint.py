@@ -324,7 +324,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
-def save(model: BertPreTrainedModel, folder: str | PathLike[str]) -> None:
+def save(
+    model: BertPreTrainedModel, folder: str | PathLike[str], dtype: torch.dtype = torch.float32
+) -> None:
     """Do what ``save_pretrained`` promises; see there."""
     from safetensors.torch import save_file
 
@@ -335,7 +337,7 @@ def save(model: BertPreTrainedModel, folder: str | PathLike[str]) -> None:
     model.tie_weights()  # load_state_dict(…, assign=True) unties
     # named_parameters gives tied weights once, under the name that checkpoints use.
     weights = {
-        name: weight.detach().to("cpu", torch.float32).contiguous()
+        name: weight.detach().to("cpu", dtype).contiguous()
         for name, weight in model.named_parameters()
     }
     config = {"architectures": [type(model).__name__], **model.config.to_dict()}

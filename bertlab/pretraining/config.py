@@ -19,18 +19,21 @@ class _Preset:
     warmup: float
     dropout: float
     betas: tuple[float, float]
+    next_sentence_weight: float
 
 
 # base and large: Devlin et al. 2019, appendix A.2 (batches of 256, 1 % warm-up, 90 % of the steps
 # on rows of 128). mini and tiny see each text a few times only, so dropout would cost more than it
 # brings (ALBERT dropped it for the same reason); small batches first leave the plateau soonest,
-# and more masks give more to learn from each batch (Wettig et al. 2023): chapter 7.
+# and more masks give more to learn from each batch (Wettig et al. 2023). In such batches the next
+# sentences' gradient drowns the masked words', so it counts for less: chapter 7.
 _SMALL: dict[str, Any] = {
     "stages": ("16x128@0.3:0.3", "32x128@0.2:0.58", "8x512@0.15:0.12"),
     "learning_rate": 1e-3,
     "warmup": 0.03,
     "dropout": 0.0,
     "betas": (0.9, 0.98),
+    "next_sentence_weight": 0.1,
 }
 _PAPER: dict[str, Any] = {
     "stages": ("256x128@0.15:0.9", "256x512@0.15:0.1"),
@@ -38,6 +41,7 @@ _PAPER: dict[str, Any] = {
     "warmup": 0.01,
     "dropout": 0.1,
     "betas": (0.9, 0.999),
+    "next_sentence_weight": 1.0,
 }
 PRESETS: dict[str, _Preset] = {
     "tiny": _Preset(vocab_size=8192, **_SMALL),
@@ -70,6 +74,7 @@ class PretrainingConfig:
         learning_rate: the highest, at the end of the warm-up.
         warmup: share of the run in which the learning rate rises.
         weight_decay: of AdamW; biases and LayerNorms don't decay.
+        next_sentence_weight: of the next-sentence loss in the sum of both; 1 in the paper.
         dropout: while pretraining; the saved config has 0.1, for fine-tuning.
         clip: the largest norm of the gradient.
         accumulation: compute each batch in this many parts, if it doesn't fit into memory.
@@ -99,6 +104,7 @@ class PretrainingConfig:
     learning_rate: float | None = None
     warmup: float | None = None
     weight_decay: float = 0.01
+    next_sentence_weight: float | None = None
     dropout: float | None = None
     clip: float = 1.0
     accumulation: int = 1
@@ -128,7 +134,14 @@ class PretrainingConfig:
     def filled(self) -> PretrainingConfig:
         """Return the configuration with the preset's values where none were given."""
         preset = PRESETS[self.preset]
-        names = ("vocab_size", "stages", "learning_rate", "warmup", "dropout")
+        names = (
+            "vocab_size",
+            "stages",
+            "learning_rate",
+            "warmup",
+            "next_sentence_weight",
+            "dropout",
+        )
         missing = {name: getattr(preset, name) for name in names if not _given(getattr(self, name))}
         return replace(self, **missing)
 

@@ -26,7 +26,14 @@ class PretrainingObjective(Objective):
 
     Args:
         model: ``BertForPreTraining``, ours or transformers'.
+        next_sentence_weight: how much next sentences count in the sum; 1 in the paper. In small
+            batches their gradient is noise several times as long as that of the masked words, and
+            less weight lets these come through.
     """
+
+    def __init__(self, model: nn.Module, next_sentence_weight: float = 1.0) -> None:
+        super().__init__(model)
+        self.next_sentence_weight = next_sentence_weight
 
     def counts(self, batch: dict[str, Tensor]) -> dict[str, int]:
         """Return the number of masked places and of pairs."""
@@ -48,7 +55,7 @@ class PretrainingObjective(Objective):
             / totals["next_sentence"]
         )
         return {
-            "loss": masked_lm + next_sentence,
+            "loss": masked_lm + self.next_sentence_weight * next_sentence,
             "masked_lm": masked_lm,
             "next_sentence": next_sentence,
         }

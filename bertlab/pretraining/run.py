@@ -88,8 +88,15 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
         cache = config.cache or Path("~/.cache/bertlab/corpora").expanduser()
         tokens = tokenise(rest, tokenizer, cache, progress_bar=shown)
         evaluation = None
+        counts = {"documents": len(tokens), "tokens": tokens.tokens}
         if held_out is not None:
-            evaluation = evaluation_batches(tokenise(held_out, tokenizer, cache), tokenizer)
+            held_out_tokens = tokenise(held_out, tokenizer, cache)
+            evaluation = evaluation_batches(held_out_tokens, tokenizer)
+            counts["held_out_documents"] = len(held_out_tokens)
+            counts["held_out_tokens"] = held_out_tokens.tokens
+        if state.is_main_process:
+            run = json.loads((config.output / RUN).read_text(encoding="utf-8"))
+            _write_json(config.output / RUN, run | {"corpus": counts})
     say(f"training on {tokens.tokens:,} tokens in {len(tokens):,} documents")
 
     batches = StagedBatches(tokens, tokenizer, stages, config.whole_words, config.seed)
@@ -108,7 +115,7 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
         model,
         batches,
         training,
-        objective=PretrainingObjective(model),
+        objective=PretrainingObjective(model, config.next_sentence_weight or 0.0),
         evaluate=None if evaluation is None else measure,
         output=config.output,
         save_model=lambda _: model.save_pretrained(config.output),
