@@ -216,7 +216,7 @@ MAKE_PAIR = Spec(
         Mistake(
             "empty-random-segment",
             {"least": 0},
-            "B is empty where A alone reaches the target. There is always one sentence.",
+            "the random B is empty where A alone reaches the target. It has one sentence at least.",
         ),
     ),
 )
