@@ -17,6 +17,13 @@ from bertlab.exercises import (
     ch02_heads,
     ch03_encoder,
     ch03_parameters,
+    ch05_loss,
+    ch05_masking,
+    ch05_scoring,
+    ch06_loss,
+    ch06_pairs,
+    ch07_adamw,
+    ch07_schedule,
     engine,
 )
 from bertlab.exercises.result import CheckResult
@@ -24,7 +31,21 @@ from bertlab.exercises.spec import Exercise, Spec
 
 __all__ = ["CheckResult", "Exercise", "catalog", "check", "hint", "show"]
 
-_MODULES = (ch01_tokens, ch01_pairs, ch02_attention, ch02_heads, ch03_encoder, ch03_parameters)
+_MODULES = (
+    ch01_tokens,
+    ch01_pairs,
+    ch02_attention,
+    ch02_heads,
+    ch03_encoder,
+    ch03_parameters,
+    ch05_masking,
+    ch05_loss,
+    ch05_scoring,
+    ch06_loss,
+    ch06_pairs,
+    ch07_schedule,
+    ch07_adamw,
+)
 _SPECS: dict[str, Spec] = {
     spec.exercise.name: spec for module in _MODULES for spec in module.EXERCISES
 }

@@ -58,12 +58,18 @@ class Outcome:
 def call(function: Callable[..., Any], case: Case, spec: Spec) -> Outcome:
     """Call a learner's function on copies of a case's arguments, and see whether they changed."""
     arguments = copy.deepcopy(dict(case.arguments))
-    outcome = _outcome(function, arguments, spec)
+    outcome = _outcome(function, arguments, spec, case.arguments)
     changed = (name for name, value in arguments.items() if not _equal(value, case.arguments[name]))
     return replace(outcome, changed=next(changed, "")) if outcome.values else outcome
 
 
-def _outcome(function: Callable[..., Any], arguments: Mapping[str, Any], spec: Spec) -> Outcome:
+def _outcome(
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    spec: Spec,
+    given: Mapping[str, Any],
+) -> Outcome:
+    """Call a function; ``given`` are its arguments as they were, whatever it does to them."""
     try:
         value = function(*arguments.values())
     except running.Stopped:
@@ -71,6 +77,8 @@ def _outcome(function: Callable[..., Any], arguments: Mapping[str, Any], spec: S
     except BaseException as error:
         return Outcome(raised=Raised.of(error))
     try:
+        if spec.observe:
+            value = spec.observe(given, value)
         return Outcome(canonical_outputs(value, spec.outputs))
     except Unusable as problem:
         return Outcome(unusable=problem)
@@ -81,7 +89,7 @@ def _outcome(function: Callable[..., Any], arguments: Mapping[str, Any], spec: S
 
 def _computed(spec: Spec, case: Case, flags: Mapping[str, Any]) -> Outcome:
     """Return the right outcome, or that of known mistakes; ``compute`` changes no argument."""
-    return _outcome(partial(spec.compute, **flags), case.arguments, spec)
+    return _outcome(partial(spec.compute, **flags), case.arguments, spec, case.arguments)
 
 
 def _equal(one: Any, other: Any) -> bool:

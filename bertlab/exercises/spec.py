@@ -76,6 +76,8 @@ class Spec:
         outputs: name -> kind of each output: "tensor", "ids", "pieces" or "integer".
         compute: the right answer; with the flags of mistakes, the wrong ones.
         cases: seed -> the examples to try.
+        observe: (arguments, what the function returned) -> what is compared; for answers with
+            chance in them, their statistics. By default the value itself.
         also_right: flags with which ``compute`` is equally right.
         together: how many mistakes at once are looked for.
     """
@@ -90,5 +92,6 @@ class Spec:
     compute: Callable[..., Any]
     cases: Callable[[int], list[Case]]
     mistakes: Sequence[Mistake] = ()
+    observe: Callable[[Mapping[str, Any], Any], Any] | None = None
     also_right: Sequence[Mapping[str, Any]] = field(default=())
     together: int = 2
