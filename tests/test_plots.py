@@ -103,6 +103,7 @@ TOKENS = ["[CLS]", "whale", "[SEP]"]
 
 def parameters(html: str) -> dict[str, Any]:
     """Read what bertviz's script was given."""
+    assert html.count('"attention":') == 1, "bertviz writes the weights a second time in a comment"
     (line,) = re.findall(r"const params = (\{.*\});", html)
     return json.loads(line)
 
