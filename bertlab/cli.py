@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
@@ -15,6 +16,14 @@ from bertlab.pretraining.config import PretrainingConfig
 
 app = tyro.extras.SubcommandApp()
 
+_BAD_INPUT = (
+    ValueError,  # DataError is one
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
 _LIBRARIES = ("torch", "transformers", "tokenizers", "huggingface-hub", "datasets", "accelerate")
 
 
@@ -79,6 +88,7 @@ def _hub() -> list[tuple[str, str]]:
 
 def main() -> None:
     """Run the command line ``bertlab``; exit codes: 0 done, 1 failed, 2 bad input, 130 stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         app.cli(
             prog="bertlab",
@@ -86,13 +96,13 @@ def main() -> None:
             args=sys.argv[1:],
             config=(tyro.conf.FlagCreatePairsOff,),
         )
-    except KeyboardInterrupt:
-        print("stopped; --resume goes on from here", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"bertlab: {stop or 'stopped'}", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, FileNotFoundError, FileExistsError) as error:  # DataError is a ValueError
+    except _BAD_INPUT as error:
         print(f"bertlab: {error}", file=sys.stderr)
         sys.exit(2)
-    except FloatingPointError as error:
+    except (FloatingPointError, OSError) as error:  # OSError: such as a full disk
         print(f"bertlab: {error}", file=sys.stderr)
         sys.exit(1)
 

@@ -324,6 +324,12 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
+def leftovers(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Return the unfinished files of these names that a killed ``write_whole`` left."""
+    found = [path for name in names for path in folder.glob(f".{name}.*")]
+    return [path for path in found if path.suffix[1:].isdigit()]
+
+
 def save(
     model: BertPreTrainedModel, folder: str | PathLike[str], dtype: torch.dtype = torch.float32
 ) -> None:

@@ -121,13 +121,21 @@ class PretrainingConfig:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        preset = PRESETS.get(self.preset)
-        if preset is None:
+        object.__setattr__(self, "output", Path(self.output).expanduser())
+        if isinstance(self.corpus, str):
+            object.__setattr__(self, "corpus", (self.corpus,))
+        if self.preset not in PRESETS:
             raise ValueError(f"preset is {self.preset!r}: expected one of {', '.join(PRESETS)}")
         if self.resume and self.overwrite:
             raise ValueError("resume and overwrite are both given: expected one of them")
         if not 0 <= self.hold_out < 1:
             raise ValueError(f"hold_out is {self.hold_out}: expected a share from 0 to below 1")
+        if self.next_sentence_weight is not None and not self.next_sentence_weight >= 0:
+            raise ValueError(
+                f"next_sentence_weight is {self.next_sentence_weight}: expected a number from 0 on"
+            )
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}: expected a number from 0 to below 1")
         if not self.corpus:
             raise ValueError("corpus is empty: expected at least one file, folder or hub id")
 

@@ -192,6 +192,8 @@ class Corpus:
         order = np.random.default_rng(seed).permutation(len(sizes))
         so_far = np.array(sizes)[order].cumsum()
         count = max(2, 1 + int(np.searchsorted(so_far, share * so_far[-1])))
+        while len({digests[index] for index in order[:count]}) < 2 and count < len(order):
+            count += 1  # the first ones are copies of one another
         drawn = frozenset(digests[index] for index in order[:count])
         left = sum(digest not in drawn for digest in digests)
         if left < 2 or len(drawn) < 2:

@@ -10,6 +10,7 @@ import os
 import platform
 import shlex
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -20,18 +21,19 @@ from transformers import PreTrainedTokenizerBase
 
 import bertlab
 from bertlab.model import BertConfig, BertForPreTraining
-from bertlab.model.checkpoint import write_whole
+from bertlab.model.checkpoint import leftovers, write_whole
 from bertlab.pretraining.batches import PretrainingBatches
 from bertlab.pretraining.config import PRESETS, PretrainingConfig
 from bertlab.pretraining.corpus import Corpus
 from bertlab.pretraining.objective import PretrainingObjective, evaluate
-from bertlab.pretraining.stages import Stage, StagedBatches
+from bertlab.pretraining.stages import Stage, StagedBatches, check_shares
 from bertlab.pretraining.tokens import TokenisedCorpus, tokenise
 from bertlab.tokenization import load_tokenizer, train_tokenizer
 from bertlab.training import History, TrainingConfig, train
-from bertlab.training.state import STATE
+from bertlab.training.state import HISTORY, STATE
 
 RUN, METRICS = "run.json", "metrics.json"
+_FILES = (RUN, METRICS, HISTORY, STATE, "model.safetensors", "config.json")
 # A resumed run may be given another length, and other habits of writing things down.
 _MAY_CHANGE = {
     "steps",
@@ -64,7 +66,7 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
 
     Raises:
         DataError: when the text is malformed or too little.
-        FileExistsError: when the folder isn't empty, without resume or overwrite.
+        FileExistsError: when the folder isn't empty, without resume or overwrite, or isn't a run's.
         FloatingPointError: when the loss is no finite number any more.
         KeyboardInterrupt: after Ctrl-C or SIGTERM; a usable checkpoint is left.
         ValueError: when a setting is out of range, or a resumed run is given other settings.
@@ -74,8 +76,9 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
     state = PartialState()
     command = command_line(config)
     config = config.filled()
-    stages = [Stage.parse(text) for text in config.stages]
+    stages = _stages(config)
     training = _training_config(config)
+    corpus = Corpus(config.corpus)
     shown = progress_bar and state.is_main_process
     say = print if shown else _quiet
     resume = config.resume and (config.output / STATE).is_file()
@@ -84,28 +87,25 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
             _open_output(config, command)
             if config.resume and not resume:
                 say(f"{config.output} holds no checkpoint yet: beginning at the beginning")
-        held_out, rest, tokenizer = _read(config, resume, shown, say)
-        cache = config.cache or Path("~/.cache/bertlab/corpora").expanduser()
-        tokens = tokenise(rest, tokenizer, cache, progress_bar=shown)
-        evaluation = None
-        counts = {"documents": len(tokens), "tokens": tokens.tokens}
-        if held_out is not None:
-            held_out_tokens = tokenise(held_out, tokenizer, cache)
-            evaluation = evaluation_batches(held_out_tokens, tokenizer)
-            counts["held_out_documents"] = len(held_out_tokens)
-            counts["held_out_tokens"] = held_out_tokens.tokens
+        known = resume or not state.is_main_process
+        try:
+            tokens, held_out, tokenizer = _read(corpus, config, known, shown)
+        except (ValueError, OSError):
+            if state.is_main_process:
+                _forget(config.output)
+            raise
         if state.is_main_process:
             run = json.loads((config.output / RUN).read_text(encoding="utf-8"))
+            counts = {"documents": len(tokens), "tokens": tokens.tokens}
+            if held_out is not None:
+                counts["held_out_documents"] = len(held_out)
+                counts["held_out_tokens"] = held_out.tokens
             _write_json(config.output / RUN, run | {"corpus": counts})
+    evaluation = None if held_out is None else evaluation_batches(held_out, tokenizer)
     say(f"training on {tokens.tokens:,} tokens in {len(tokens):,} documents")
 
     batches = StagedBatches(tokens, tokenizer, stages, config.whole_words, config.seed)
     model = _new_model(config, tokenizer, state.device)
-    if max(stage.length for stage in stages) > model.config.max_position_embeddings:
-        raise ValueError(
-            f"a stage has rows of {max(stage.length for stage in stages)} tokens: expected at most "
-            f"{model.config.max_position_embeddings}"
-        )
 
     def measure(model: torch.nn.Module) -> dict[str, Any]:
         assert evaluation is not None
@@ -129,7 +129,7 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
                 "steps": last["step"],
                 "tokens": last["tokens"],
                 "seconds": last["seconds"],
-                "tokens_per_second": round(last["tokens"] / last["seconds"]),
+                "tokens_per_second": round(last["tokens"] / max(last["seconds"], 0.01)),
             }
         }
         if evaluation is not None:
@@ -182,29 +182,41 @@ def _training_config(config: PretrainingConfig) -> TrainingConfig:
     return TrainingConfig(**values, betas=PRESETS[config.preset].betas)
 
 
+def _stages(config: PretrainingConfig) -> list[Stage]:
+    """Read the stages, and check them before anything is written."""
+    stages = [Stage.parse(text) for text in config.stages]
+    check_shares(stages)
+    most = getattr(BertConfig, config.preset)().max_position_embeddings
+    for stage in stages:
+        if stage.length > most:
+            raise ValueError(
+                f"stage {stage} has rows of {stage.length} tokens: expected at most {most}"
+            )
+    return stages
+
+
 def _open_output(config: PretrainingConfig, command: str) -> None:
     """Make the folder ready and write ``run.json``, or check that the run may go on in it."""
     folder = config.output
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file: expected a folder to write to")
-    if folder.is_dir() and any(folder.iterdir()):
-        if config.overwrite:
-            shutil.rmtree(folder)
-        elif not config.resume:
+    if config.resume and not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}: nothing to resume")
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = leftovers(folder, _FILES)
+    if set(folder.iterdir()) - set(unfinished):
+        if not (config.resume or config.overwrite):
             raise FileExistsError(
                 f"{folder} isn't empty: give --resume to go on with the run in it, --overwrite to "
                 "delete what is there, or another folder"
             )
-        elif not (folder / RUN).is_file():
-            raise FileExistsError(
-                f"{folder} isn't empty and holds no {RUN}, so it is no run of `bertlab pretrain`: "
-                "nothing to resume"
-            )
+        before = _read_run(folder)
+        if config.resume:
+            _check_unchanged(folder, before, config)
         else:
-            _check_unchanged(folder, config)
-    elif config.resume and not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}: nothing to resume")
-    folder.mkdir(parents=True, exist_ok=True)
+            _empty(folder, config)
+    for path in unfinished:
+        path.unlink(missing_ok=True)
     record = {
         "command": command,
         "config": _as_json(config),
@@ -224,8 +236,41 @@ def _open_output(config: PretrainingConfig, command: str) -> None:
     _write_json(folder / RUN, record)
 
 
-def _check_unchanged(folder: Path, config: PretrainingConfig) -> None:
-    before = json.loads((folder / RUN).read_text(encoding="utf-8"))["config"]
+def _read_run(folder: Path) -> dict[str, Any]:
+    """Return the configuration of the run in a folder."""
+    try:
+        return dict(json.loads((folder / RUN).read_text(encoding="utf-8"))["config"])
+    except FileNotFoundError:
+        found = f"holds no {RUN}"
+    except (ValueError, TypeError, KeyError):
+        found = f"its {RUN} is another program's, or damaged"
+    raise FileExistsError(
+        f"{folder} isn't empty and {found}, so it is no run of `bertlab pretrain`: nothing to "
+        "resume, and nothing is deleted. Give another folder"
+    )
+
+
+def _empty(folder: Path, config: PretrainingConfig) -> None:
+    """Delete what is in the folder of a run, but not what the new run is to read."""
+    for source in (*config.corpus, *([config.tokenizer] if config.tokenizer else [])):
+        if Path(source).expanduser().resolve().is_relative_to(folder.resolve()):
+            raise ValueError(
+                f"{source} is in {folder}, which would be deleted: give another folder to write to"
+            )
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN):  # that one last
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _forget(folder: Path) -> None:
+    """Undo ``_open_output`` for a run that couldn't begin, so that it can be tried again."""
+    if [path.name for path in folder.iterdir()] == [RUN]:
+        shutil.rmtree(folder)
+
+
+def _check_unchanged(folder: Path, before: dict[str, Any], config: PretrainingConfig) -> None:
     now = _as_json(config)
     changed = [
         f"{name} was {before.get(name)!r}, now {now[name]!r}"
@@ -248,26 +293,50 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
 
 
+class _Texts:
+    """The documents as texts, read anew at each pass, so that they needn't fit into memory."""
+
+    def __init__(self, corpus: Corpus, shown: bool) -> None:
+        self.corpus, self.shown = corpus, shown
+
+    def __iter__(self) -> Iterator[str]:
+        bar = tqdm(
+            self.corpus, "learning the vocabulary", unit=" documents", disable=not self.shown
+        )
+        return (" ".join(document) for document in bar)
+
+
 def _read(
-    config: PretrainingConfig, resume: bool, shown: bool, say: Any
-) -> tuple[Corpus | None, Corpus, PreTrainedTokenizerBase]:
-    """Return the documents held out, if any, those to train on, and the tokenizer."""
-    corpus = Corpus(config.corpus)
-    held_out, rest = None, corpus
+    corpus: Corpus, config: PretrainingConfig, known: bool, shown: bool
+) -> tuple[TokenisedCorpus, TokenisedCorpus | None, PreTrainedTokenizerBase]:
+    """Return the ids to train on, those held out, if any, and the tokenizer.
+
+    Args:
+        corpus: all of the text.
+        config: the whole configuration.
+        known: the tokenizer is in the output folder.
+        shown: show bars, and say what was found.
+    """
+    rest, held_out = corpus, None
     if config.hold_out:
         rest, held_out = corpus.hold_out(config.hold_out, config.seed, progress_bar=shown)
-        say(corpus.report)
-    if resume:
-        return held_out, rest, load_tokenizer(config.output)
+    tokenizer = load_tokenizer(config.output) if known else _learn(rest, config, shown)
+    cache = config.cache or Path("~/.cache/bertlab/corpora").expanduser()
+    tokens = tokenise(rest, tokenizer, cache, progress_bar=shown)
+    if shown:
+        print(tokens.report if held_out is None else corpus.report)
+    return tokens, None if held_out is None else tokenise(held_out, tokenizer, cache), tokenizer
+
+
+def _learn(corpus: Corpus, config: PretrainingConfig, shown: bool) -> PreTrainedTokenizerBase:
+    """Learn the vocabulary, or take the tokenizer that is given; save it beside the model."""
     if config.tokenizer is not None:
         tokenizer = load_tokenizer(config.tokenizer)
     else:
-        bar = tqdm(rest, "learning the vocabulary", unit=" documents", disable=not shown)
         assert config.vocab_size is not None
-        texts = (" ".join(document) for document in bar)
-        tokenizer = train_tokenizer(texts, config.vocab_size, config.lowercase)
+        tokenizer = train_tokenizer(_Texts(corpus, shown), config.vocab_size, config.lowercase)
     tokenizer.save_pretrained(config.output)
-    return held_out, rest, tokenizer
+    return tokenizer
 
 
 def _new_model(

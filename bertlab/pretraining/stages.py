@@ -29,12 +29,25 @@ class Stage:
         length: of a row at most, special tokens counted.
         probability: of masking a place.
         share: of the run.
+
+    Raises:
+        ValueError: when one of them is out of range.
     """
 
     batch_size: int
     length: int
     probability: float
     share: float
+
+    def __post_init__(self) -> None:
+        for name, value, fits, expected in (
+            ("the batch", self.batch_size, self.batch_size >= 1, "at least 1 row"),
+            ("the length", self.length, self.length >= 5, "at least 5 tokens"),
+            ("masked", self.probability, 0 < self.probability <= 1, "above 0, at most 1"),
+            ("the share", self.share, 0 < self.share <= 1, "above 0, at most 1"),
+        ):
+            if not fits:
+                raise ValueError(f"stage {self}: {name} is {value}, expected {expected}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -43,7 +56,8 @@ class Stage:
         Raises:
             ValueError: when the text is of another form.
         """
-        match = re.fullmatch(r"(\d+)x(\d+)@([\d.]+):([\d.]+)", text)
+        number = r"\d*\.?\d+"
+        match = re.fullmatch(rf"(\d+)x(\d+)@({number}):({number})", text)
         if match is None:
             raise ValueError(
                 f"the stage {text!r} can't be read: expected BATCHxLENGTH@MASKED:SHARE, such as "
@@ -55,6 +69,17 @@ class Stage:
 
     def __str__(self) -> str:
         return f"{self.batch_size}x{self.length}@{self.probability:g}:{self.share:g}"
+
+
+def check_shares(stages: Sequence[Stage]) -> None:
+    """Refuse stages that are no whole run.
+
+    Raises:
+        ValueError: when the shares don't add up to 1.
+    """
+    total = sum(stage.share for stage in stages)
+    if abs(total - 1) > 1e-6:
+        raise ValueError(f"the shares of the stages add up to {total:g}: expected 1")
 
 
 class StagedBatches:
@@ -79,9 +104,7 @@ class StagedBatches:
         whole_words: bool = False,
         seed: int = 0,
     ) -> None:
-        total = sum(stage.share for stage in stages)
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"the shares of the stages add up to {total:g}: expected 1")
+        check_shares(stages)
         self.stages = list(stages)
         self.sources = [
             PretrainingBatches(
@@ -122,10 +145,23 @@ class StagedBatches:
             self._open = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the place in each stage."""
-        return {"place": [list(place) for place in self.place]}
+        """Return the place in each stage, and how much text there is."""
+        return {"place": [list(place) for place in self.place], "size": self._size()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to a place."""
+        """Go to a place.
+
+        Raises:
+            ValueError: when there isn't the same amount of text any more.
+        """
+        if state["size"] != self._size():
+            raise ValueError(
+                "the text has changed since the run began: it had {:,} documents of {:,} tokens, "
+                "now {:,} of {:,}. Expected the same text".format(*state["size"], *self._size())
+            )
         self.place = [(epoch, start) for epoch, start in state["place"]]
         self._open = None
+
+    def _size(self) -> list[int]:
+        corpus = self.sources[0].corpus
+        return [len(corpus), corpus.tokens]

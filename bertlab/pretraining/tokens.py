@@ -10,8 +10,9 @@ import hashlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from os import PathLike
@@ -155,9 +156,21 @@ def tokenise(
     ).hexdigest()
     target = Path(cache).expanduser() / key
     if not target.is_dir():
+        _remove_leftovers(target.parent)
         with _under_another_name(target) as folder:
             _write(corpus, fast, dtype, folder, progress_bar)
     return _open(target)
+
+
+def _remove_leftovers(cache: Path) -> None:
+    """Remove unfinished entries that nobody has written to for a day: of killed processes."""
+    for folder in cache.glob("*.part"):
+        with suppress(OSError):  # another process may be removing it
+            if (
+                time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+                > 86400
+            ):
+                shutil.rmtree(folder)
 
 
 @contextmanager

@@ -180,7 +180,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, lowercase: bool) -> B
     texts always give the same vocabulary. Pairs that occur once are not merged.
 
     Args:
-        texts: the texts, read twice; an iterator is kept in memory.
+        texts: the texts, read twice or more; only an iterator is kept in memory.
         vocab_size: number of pieces; fewer come out of a small text, and more when its characters
             alone are more. At most 1,000 different characters are kept, the most frequent.
         lowercase: True for an uncased tokenizer: lower case, accents stripped.
@@ -199,7 +199,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, lowercase: bool) -> B
 
     _check_options(vocab_size, lowercase)
     _check_texts(texts, "texts")
-    texts = texts if isinstance(texts, Sequence) else list(texts)
+    texts = list(texts) if isinstance(texts, Iterator) else texts
     normalizer = normalizers.BertNormalizer(lowercase=lowercase)
 
     def train(size: int, known: Sequence[str] = (), limit: int = sys.maxunicode) -> list[str]:

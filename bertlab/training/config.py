@@ -76,6 +76,9 @@ class TrainingConfig:
         ):
             if not low < getattr(self, name) < high:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected a number above {low}")
+        for name in ("seed", "save_every"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected a number from 0 on")
         for name in ("warmup", "weight_decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected a number from 0 to 1")

@@ -23,6 +23,7 @@ from bertlab.model.heads import IGNORED
 from bertlab.training.config import Precision, TrainingConfig
 from bertlab.training.state import Counters, History, load_state, save_state
 
+_ADVICE = "Checkpoints, if any, are from before; lower the learning rate, or lengthen the warm-up"
 _BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 
 
@@ -66,8 +67,10 @@ class Objective(nn.Module):
 
     def forward(self, batch: dict[str, Tensor], totals: dict[str, int]) -> dict[str, Tensor]:
         """Return the loss of a part of a batch that counts ``totals`` in all."""
-        loss = self.model(**batch).loss
-        return {"loss": loss * (self.counts(batch)["loss"] / totals["loss"])}
+        count = self.counts(batch)["loss"]
+        if not count:  # the mean over no label is NaN, which times 0 is NaN: take any labels
+            batch = batch | {"labels": batch["labels"].clamp(min=0)}
+        return {"loss": self.model(**batch).loss * (count / max(totals["loss"], 1))}
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -152,6 +155,8 @@ def train(
     if resume:
         run.restore()
     counters = run.counters
+    # A run that is given another length may have more evaluations before it than it counted.
+    counters.evaluations = min(counters.evaluations, run.evaluations_due())
     began = time.monotonic() - counters.seconds
     saved = counters.seconds
     shown = progress_bar and run.accelerator.is_main_process
@@ -169,7 +174,7 @@ def train(
                     f"{record['tokens_per_second']:,} tokens/s"
                 )
             bar.update(100 * progress - bar.n)
-            due = int(progress / config.evaluate_every + 1e-9)
+            due = run.evaluations_due()
             if evaluate is not None and (due > counters.evaluations or progress >= 1):
                 counters.evaluations = due
                 run.evaluate(evaluate)
@@ -178,7 +183,7 @@ def train(
                 saved = counters.seconds
     model.eval()
     if progress < 1:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(f"stopped after step {counters.steps}; --resume goes on from there")
     return run.history
 
 
@@ -197,6 +202,7 @@ class _Run:
         from accelerate import Accelerator
 
         self.accelerator = Accelerator()
+        self.accelerator.native_amp = False  # precision is chosen here, whatever a launcher says
         torch.manual_seed(config.seed + self.accelerator.process_index)
         self.model, self.objective, self.batches = model, objective, batches
         self.config, self.output, self.save_model = config, output, save_model
@@ -222,6 +228,10 @@ class _Run:
         at = self.counters
         return self.config.progress(at.steps + part_of_step, at.tokens, at.seconds)
 
+    def evaluations_due(self) -> int:
+        """Return how many evaluations belong to the part of the run that is done."""
+        return int(self.progress() / self.config.evaluate_every + 1e-9)
+
     def autocast(self) -> torch.autocast:
         """Return the context in which the model computes."""
         return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.bf16)
@@ -238,8 +248,9 @@ class _Run:
             with nullcontext() if last else accelerator.no_sync(self.wrapped):
                 with self.autocast():
                     losses = self.wrapped(mine, totals)
-                # Processes' gradients are averaged; ours are parts of a sum.
-                accelerator.backward(losses["loss"] * (weight * accelerator.num_processes))
+                # Processes' gradients are averaged; ours are parts of a sum. (Accelerate's own
+                # backward would divide once more if its launcher was told to accumulate.)
+                (losses["loss"] * (weight * accelerator.num_processes)).backward()
             for name, loss in losses.items():
                 self._sums[name] = self._sums.get(name, 0.0) + weight * loss.detach()
         norm = accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
@@ -261,7 +272,7 @@ class _Run:
         """
         now, since = self.counters, self._since
         steps = now.steps - since.steps
-        means = {}
+        means: dict[str, float] = {}
         for name, total in self._sums.items():
             if name != "norm":  # each process has summed its own rows; the norm is of them all
                 total = self.accelerator.reduce(total, "sum")
@@ -279,15 +290,19 @@ class _Run:
         if not all(math.isfinite(mean) for mean in means.values()):
             raise FloatingPointError(
                 f"the loss is {means['loss']} and the gradient's norm {means['norm']}, as means of "
-                f"steps {since.steps + 1} to {now.steps}: expected finite numbers. The last "
-                "checkpoint is from before; lower the learning rate, or lengthen the warm-up"
+                f"steps {since.steps + 1} to {now.steps}: expected finite numbers. {_ADVICE}"
             )
         self._sums, self._since = {}, replace(now)
         self._write(record)
         return record
 
     def evaluate(self, evaluate: Callable[[nn.Module], dict[str, Any]]) -> dict[str, Any]:
-        """Measure the model on held-out data, in the main process, and note the figures."""
+        """Measure the model on held-out data, in the main process, and note the figures.
+
+        Raises:
+            FloatingPointError: as ``log``.
+        """
+        self._check_finite()
         began = time.monotonic()
         self.model.eval()
         figures: dict[str, Any] = {}
@@ -297,8 +312,9 @@ class _Run:
             now = self.counters
             record = {"step": now.steps, "tokens": now.tokens, "seconds": round(now.seconds, 2)}
             self._write(record | {"held_out": figures})
-        self.accelerator.wait_for_everyone()
-        self._since.seconds += time.monotonic() - began  # no part of the training's speed
+        seconds = self._agreed(time.monotonic() - began)  # the others wait for the first
+        self.counters.seconds += seconds
+        self._since.seconds += seconds  # no part of the training's speed
         return figures
 
     def save(self) -> None:
@@ -307,11 +323,11 @@ class _Run:
         Raises:
             FloatingPointError: as ``log``; a checkpoint that is none isn't written.
         """
-        if not all(bool(total.isfinite()) for total in self._sums.values()):
-            self.log()
+        self._check_finite()
         if self.output is not None and self.accelerator.is_main_process:
             if self.save_model is not None:
                 self.save_model(self.model)
+            self.history.write(self.output)
             save_state(
                 self.output,
                 {
@@ -345,19 +361,34 @@ class _Run:
         self.bf16 = state["bf16"]
         # Lines after the checkpoint are of steps that will be made again.
         self.history = History(History.read(self.output).records[: state["history"]])
+        if self.progress() >= 1 and self._sums:  # the run was given a length that it has gone
+            self.log()
 
     def clock(self, seconds: float, stop: bool) -> bool:
         """Note the time, and tell whether to stop.
 
         Several processes go by the first one's clock, and stop together. They agree every ten
-        updates only, since a GPU has to be waited for.
+        updates and for each line of the history only, since a GPU has to be waited for.
         """
         if self.accelerator.num_processes > 1:
-            if self.counters.steps % 10:
+            steps, log_every = self.counters.steps, self.config.log_every
+            if steps % 10 and steps % log_every and self.progress() < 1:
                 return False
             stop = bool(self._agreed(stop, "sum"))
         self.counters.seconds = self._agreed(seconds)
         return stop
+
+    def _check_finite(self) -> None:
+        """Stop when the losses since the last line, or the weights, are no finite numbers.
+
+        An update can spoil the weights though the loss before it was finite.
+        """
+        if not all(bool(total.isfinite()) for total in self._sums.values()):
+            self.log()
+        if not all(bool(weight.isfinite().all()) for weight in self.model.parameters()):
+            raise FloatingPointError(
+                f"the weights are no finite numbers after step {self.counters.steps}. {_ADVICE}"
+            )
 
     def _write(self, record: dict[str, Any]) -> None:
         self.history.records.append(record)
@@ -387,17 +418,22 @@ class _Run:
 
 
 @contextmanager
-def _deferred_interrupts() -> Iterator[list[int]]:
-    """Note Ctrl-C and SIGTERM instead of dying of them in the middle of an update."""
-    seen: list[int] = []
+def _deferred_interrupts() -> Iterator[list[float]]:
+    """Note Ctrl-C and SIGTERM instead of dying of them in the middle of an update.
+
+    Asked again after a second, it stops at once. Within the second it is the same request: a
+    launcher of several processes passes on the Ctrl-C that they have had from the terminal.
+    """
+    seen: list[float] = []
     if threading.current_thread() is not threading.main_thread():
         yield seen  # only the main thread may say what signals do
         return
 
-    def note(number: int, _frame: object) -> None:
-        if seen:  # asked twice: at once
-            raise KeyboardInterrupt
-        seen.append(number)
+    def note(_number: int, _frame: object) -> None:
+        now = time.monotonic()
+        if seen and now - seen[0] > 1:
+            raise KeyboardInterrupt("stopped at once; --resume goes on from the last checkpoint")
+        seen.append(now)
 
     former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

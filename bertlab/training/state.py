@@ -76,6 +76,7 @@ def load_state(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: when there is none; says what to do.
+        ValueError: when it is damaged.
     """
     path = folder / STATE
     if not path.is_file():
@@ -83,4 +84,7 @@ def load_state(folder: Path) -> dict[str, Any]:
             f"{folder} holds no {STATE}, so there is nothing to resume: start the run without "
             "--resume"
         )
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise anything
+        raise ValueError(f"{path} is damaged: start the run anew, with --overwrite") from error
