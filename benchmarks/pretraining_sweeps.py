@@ -140,7 +140,7 @@ def make_run(
     except FloatingPointError as error:
         return {"settings": settings, "failed": str(error)}
     measured = [
-        {"step": record["step"], "tokens": record["tokens"], **record["held_out"]}
+        record["held_out"] | {"step": record["step"], "tokens": record["tokens"]}
         for record in history.evaluations
     ]
     last = history.steps[-1]
