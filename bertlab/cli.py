@@ -97,7 +97,7 @@ def main() -> None:
             config=(tyro.conf.FlagCreatePairsOff,),
         )
     except KeyboardInterrupt as stop:
-        print(f"bertlab: {stop or 'stopped'}", file=sys.stderr)
+        print(f"bertlab: {str(stop) or 'stopped'}", file=sys.stderr)
         sys.exit(130)
     except _BAD_INPUT as error:
         print(f"bertlab: {error}", file=sys.stderr)

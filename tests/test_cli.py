@@ -1,12 +1,18 @@
 """The command line: what it prints, how fast its help is, what a wrong word gets."""
 
+import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import bertlab
 from bertlab import cli
 
 
@@ -70,3 +76,120 @@ def test_help_is_quick_and_imports_no_torch() -> None:
         after = os.times()  # the processor's time: a busy machine doesn't change it much
         seconds.append(sum(after[2:4]) - sum(before[2:4]))
     assert min(seconds) < 0.4, seconds
+
+
+# --- exit codes of bertlab pretrain; whole runs are in tests/pretraining
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    documents = [f"Document {n} is short. It has {n} words or so." for n in range(9)]
+    path.write_text("\n\n".join(documents), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def terminate() -> Iterator[None]:
+    """The command line changes what SIGTERM does; here it is put back."""
+    former = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, former)
+
+
+@pytest.mark.usefixtures("terminate")
+def test_pretrain_makes_a_checkpoint(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--preset", "tiny", "--vocab-size", "60", "--steps", "1", "--hold-out", "0.2"]
+    words += ["--stages", "4x16@0.15:1", "--cache", str(tmp_path / "cache")]
+    output = tmp_path / "run"
+    run(monkeypatch, "pretrain", "--corpus", str(text), "--output", str(output), *words)
+    assert f"the checkpoint is in {output}" in capsys.readouterr().out
+    assert bertlab.BertForPreTraining.from_pretrained(output).config.hidden_size == 128
+    written = json.loads((output / "run.json").read_text(encoding="utf-8"))
+    assert shlex.split(written["command"])[:4] == ["bertlab", "pretrain", "--corpus", str(text)]
+
+
+@pytest.mark.usefixtures("terminate")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--corpus", "no-such.txt", "--steps", "1"], "there is no file or folder 'no-such.txt'"),
+        (["--steps", "1", "--minutes", "1"], "length is given by steps and minutes: expected one"),
+        ([], "the run's length is given by nothing: expected one of steps, tokens, minutes"),
+        (["--steps", "1", "--stages", "16"], "the stage '16' can't be read: expected BATCHxLENGTH"),
+        (["--steps", "1", "--stages", "1x600@0.15:1"], "rows of 600 tokens: expected at most 512"),
+        (["--steps", "1", "--vocab-size", "2"], "vocab_size is 2"),
+        (["--steps", "1", "--resume"], "nothing to resume"),
+        (["--steps", "1", "--resume", "--overwrite"], "resume and overwrite are both given"),
+        (["--steps", "1", "--preset", "huge"], "huge"),
+        (["--steps", "one"], "one"),
+        (["--steps", "1", "--output", "{text}"], "is a file: expected a folder to write to"),
+        (["--steps", "1", "--output", "{text}/deeper"], "Not a directory"),
+        (["--steps", "1", "--output", "{folder}"], "isn't empty: give --resume to go on"),
+        (["--steps", "1", "--output", "{folder}", "--overwrite"], "nothing is deleted"),
+    ],
+)
+def test_bad_input_exits_with_2_and_a_sentence(
+    text: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    words = [word.format(text=text, folder=tmp_path) for word in words]
+    for name, value in (("--corpus", text), ("--output", tmp_path / "run")):
+        if name not in words:
+            words += [name, str(value)]
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, "pretrain", *words)
+    assert stop.value.code == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert "Traceback" not in shown.err
+    assert list(tmp_path.iterdir()) == [text]
+
+
+@pytest.mark.usefixtures("terminate")
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (FloatingPointError("the loss is nan"), 1, "bertlab: the loss is nan"),
+        (OSError(28, "No space left on device"), 1, "bertlab: [Errno 28] No space left on device"),
+        (PermissionError(13, "Permission denied"), 2, "bertlab: [Errno 13] Permission denied"),
+        (bertlab.DataError(found="a", expected="b"), 2, "bertlab: found a; expected b"),
+        (KeyboardInterrupt(), 130, "bertlab: stopped"),
+        (KeyboardInterrupt("stopped after step 3"), 130, "bertlab: stopped after step 3"),
+    ],
+)
+def test_what_goes_wrong_has_its_exit_code(
+    text: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("bertlab.pretraining.run.pretrain", fail)
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, "pretrain", "--corpus", str(text), "--output", "unused", "--steps", "1")
+    assert stop.value.code == code
+    assert capsys.readouterr().err == message + "\n"
+
+
+@pytest.mark.usefixtures("terminate")
+def test_sigterm_is_a_ctrl_c(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As schedulers and containers send it: whatever is open is closed and cleaned up."""
+
+    def stopped(_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("bertlab.pretraining.run.pretrain", stopped)
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, "pretrain", "--corpus", str(text), "--output", "unused", "--steps", "1")
+    assert stop.value.code == 130

@@ -12,6 +12,8 @@ import datasets
 import pyarrow
 import pyarrow.parquet
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import bertlab
 from bertlab.pretraining import Corpus
@@ -323,3 +325,96 @@ def test_the_report_reads_well(tmp_path: Path) -> None:
     corpus = Corpus(write(tmp_path / "b.txt", "One. Two."))
     list(corpus)
     assert str(corpus.report) == "1 document, 2 sentences, 8 characters from 1 file"
+
+
+# --- documents held out
+
+
+def numbered(path: Path, lengths: list[int]) -> Corpus:
+    """A document for each length: so many sentences with the document's number in each."""
+    documents = [
+        "\n".join(f"Document {number}, sentence {s}." for s in range(length))
+        for number, length in enumerate(lengths)
+    ]
+    return Corpus(write(path, "\n\n".join(documents)))
+
+
+def characters(documents: list[list[str]]) -> int:
+    return sum(len(sentence) for document in documents for sentence in document)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.integers(1, 9), min_size=12, max_size=30), st.floats(0.01, 0.4), st.integers(0, 99)
+)
+def test_documents_held_out_are_whole_and_in_no_other_part(
+    tmp_path: Path, lengths: list[int], share: float, seed: int
+) -> None:
+    corpus = numbered(tmp_path / "a.txt", lengths)
+    everything = list(corpus)
+    rest, held_out = (list(part) for part in corpus.hold_out(share, seed))
+    assert sorted(rest + held_out) == sorted(everything)
+    assert [d for d in everything if d in rest] == rest, "in the order of the text"
+    assert [d for d in everything if d in held_out] == held_out
+    longest = max(characters([document]) for document in everything)
+    wanted = share * characters(everything)
+    assert len(held_out) >= 2
+    assert wanted <= characters(held_out) < wanted + 2 * longest
+    assert list(corpus.hold_out(share, seed)[1]) == held_out, "the same seed, the same split"
+    assert list(corpus) == everything, "the corpus itself is as before"
+
+
+def test_holding_out_depends_on_the_seed(tmp_path: Path) -> None:
+    corpus = numbered(tmp_path / "a.txt", [3] * 60)
+    assert len({str(list(corpus.hold_out(0.1, seed)[1])) for seed in range(5)}) == 5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_copies_of_a_document_held_out_are_held_out_too(tmp_path: Path, seed: int) -> None:
+    """Here every other document is the same one, so that the first two drawn may be copies."""
+    documents = [f"Document {n}. It has two sentences." if n % 2 else "A copy." for n in range(20)]
+    corpus = Corpus(write(tmp_path / "a.txt", "\n\n".join(documents)))
+    rest, held_out = (list(part) for part in corpus.hold_out(0.02, seed))
+    assert not [document for document in rest if document in held_out]
+    assert len(rest) + len(held_out) == 20
+    assert len({str(document) for document in held_out}) >= 2
+
+
+def test_each_part_reports_and_hashes_what_it_holds(tmp_path: Path) -> None:
+    corpus = numbered(tmp_path / "a.txt", [1, 2, 3, 4, 5] * 4)
+    rest, held_out = corpus.hold_out(0.2)
+    assert corpus.report.documents == 20, "the split has read all of it"
+    assert rest.report.documents == held_out.report.documents == 0
+    parts = [list(rest), list(held_out)]
+    for part, documents in zip((rest, held_out), parts, strict=True):
+        assert part.report.documents == len(documents)
+        assert part.report.sentences == sum(map(len, documents))
+        assert part.report.characters == characters(documents)
+        assert part.report.one_sentence_documents == sum(len(d) == 1 for d in documents)
+    assert corpus.report.documents == 20
+    other = corpus.hold_out(0.2, seed=1)[0]
+    prints = [part.fingerprint() for part in (corpus, rest, held_out, other)]
+    assert len(set(prints)) == 4
+    assert corpus.hold_out(0.2)[0].fingerprint() == rest.fingerprint()
+
+
+def test_what_cannot_be_held_out_is_refused(tmp_path: Path) -> None:
+    corpus = numbered(tmp_path / "a.txt", [2] * 9)
+    for share in (0, 1, -1, float("nan")):
+        with pytest.raises(ValueError, match=f"share is {share}: expected a number above 0"):
+            corpus.hold_out(share)
+    for lengths in ([5], [5, 5], [5, 5, 5]):
+        few = numbered(tmp_path / "b.txt", lengths)
+        with pytest.raises(bertlab.DataError, match=rf"b\.txt: found {len(lengths)} documents"):
+            few.hold_out(0.01)
+    copies = Corpus(write(tmp_path / "c.txt", "\n\n".join(["The same."] * 9)))
+    with pytest.raises(bertlab.DataError, match="found 9 documents, 1 of them different"):
+        copies.hold_out(0.01)
+    assert list(numbered(tmp_path / "d.txt", [1] * 4).hold_out(0.01)[1])
+
+
+def test_a_bar_shows_what_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbered(tmp_path / "a.txt", [1] * 9).hold_out(0.1, progress_bar=True)
+    assert "reading the text: 9 documents" in capsys.readouterr().err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -130,6 +132,22 @@ def test_an_interruption_leaves_no_entry(
     assert list(cache.iterdir()) == []
     tokenise(corpus, small_tokenizer(), cache)
     assert len(list(cache.iterdir())) == 1
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(corpus: Corpus, tmp_path: Path) -> None:
+    """Not at once: another process may be writing it."""
+    cache = tmp_path / "cache"
+    for name in ("old.x.part", "new.y.part"):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "ids.bin").write_bytes(b"12")
+    yesterday = time.time() - 90_000
+    for path in (cache / "old.x.part" / "ids.bin", cache / "old.x.part", cache / "new.y.part"):
+        os.utime(path, (yesterday, yesterday))
+    tokenise(corpus, small_tokenizer(), cache)
+    left = sorted(path.name for path in cache.iterdir())
+    assert len(left) == 2
+    assert "new.y.part" in left, "its file was written to"
+    assert "old.x.part" not in left
 
 
 def test_two_processes_at_once_end_with_one_entry(
