@@ -72,8 +72,10 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
         ValueError: when a setting is out of range, or a resumed run is given other settings.
     """
     from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
 
-    state = PartialState()
+    # `accelerate launch --cpu` says so here, and PartialState alone doesn't look.
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     command = command_line(config)
     config = config.filled()
     stages = _stages(config)

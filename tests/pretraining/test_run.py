@@ -407,7 +407,7 @@ def test_a_second_process_reads_what_the_first_has_written(
         device=torch.device("cpu"),
         wait_for_everyone=lambda: None,
     )
-    monkeypatch.setattr(accelerate, "PartialState", lambda: second)
+    monkeypatch.setattr(accelerate, "PartialState", lambda cpu: second)
     monkeypatch.setattr(run_module, "train_tokenizer", None)
     pretrain(settings(folder, tmp_path / "run", steps=1))
     assert "run.json" not in names(tmp_path / "run")
