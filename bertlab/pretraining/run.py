@@ -55,7 +55,8 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
 
     The folder receives the model and its tokenizer, ``history.jsonl``, ``metrics.json`` (measured
     in float32 on documents held out from the vocabulary and the training), ``run.json``
-    (configuration and command), and ``training_state.pt``, which only ``resume`` needs.
+    (configuration and command), and ``training_state.pt``, which only ``resume`` needs. Positions
+    beyond the longest stage are copies of trained ones.
 
     Args:
         config: what and how.
@@ -125,6 +126,8 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
         progress_bar=progress_bar,
     )
     if state.is_main_process:
+        _copy_positions(model, max(stage.length for stage in stages))
+        model.save_pretrained(config.output)
         last = history.steps[-1]
         metrics: dict[str, Any] = {
             "train": {
@@ -358,6 +361,17 @@ def _new_model(
     )
     model.config = shape  # what is saved: fine-tuning starts from the paper's dropout
     return model
+
+
+@torch.no_grad()
+def _copy_positions(model: BertForPreTraining, trained: int) -> None:
+    """Give positions that no row reached copies of the trained ones, a better start than noise.
+
+    Place 0 isn't copied: it belongs to [CLS]. Source: Beltagy et al. 2020 (Longformer), section 5.
+    """
+    table = model.bert.embeddings.position_embeddings.weight  # (512, D)
+    later = torch.arange(trained, len(table), device=table.device)
+    table[later] = table[1 + (later - 1) % (trained - 1)]
 
 
 def _summary(figures: dict[str, Any]) -> str:

@@ -124,6 +124,14 @@ def test_the_checkpoint_opens_in_transformers_with_the_same_logits(finished: Pat
     }
 
 
+def test_positions_that_no_row_reached_are_copies_of_trained_ones(finished: Path) -> None:
+    table = bertlab.BertModel.from_pretrained(finished).embeddings.position_embeddings.weight
+    assert not any(torch.equal(table[0], row) for row in table[1:])  # [CLS]'s place isn't copied
+    for start in range(64, 512, 63):  # the longest stage has rows of 64
+        rows = table[start : start + 63]
+        assert torch.equal(rows, table[1:64][: len(rows)])
+
+
 def test_figures_are_of_the_checkpoint_on_the_documents_held_out(
     folder: Path, finished: Path
 ) -> None:
