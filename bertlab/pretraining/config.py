@@ -25,9 +25,10 @@ class _Preset:
 # base and large: Devlin et al. 2019, appendix A.2 (batches of 256, 1 % warm-up, 90 % of the steps
 # on rows of 128). mini and tiny see each text a few times only, so dropout would cost more than it
 # brings (ALBERT dropped it for the same reason); small batches first leave the plateau soonest,
-# and more masks give more to learn from each batch (Wettig et al. 2023). In such batches the next
-# sentences' gradient drowns the masked words', so it counts for less: chapter 7. Rows have 128
-# tokens; a last stage of long rows at a low learning rate did not come far in a run of this length.
+# and more masks give more to learn from each batch (Wettig et al. 2023; chapter 7). With weight 1
+# the next sentences' gradient was several times as long as the masked words' in the long run, so
+# here it counts for less; the short runs of chapter 7 show no gain from that. Rows have 128 tokens:
+# a last stage of long rows at a low learning rate did not come far in a run of this length.
 _SMALL: dict[str, Any] = {
     "stages": ("16x128@0.3:0.3", "32x128@0.2:0.58", "32x128@0.15:0.12"),
     "learning_rate": 1e-3,

@@ -27,8 +27,7 @@ class PretrainingObjective(Objective):
     Args:
         model: ``BertForPreTraining``, ours or transformers'.
         next_sentence_weight: how much next sentences count in the sum; 1 in the paper. In small
-            batches their gradient is noise several times as long as that of the masked words, and
-            less weight lets these come through.
+            batches their gradient can be several times as long as that of the masked words.
     """
 
     def __init__(self, model: nn.Module, next_sentence_weight: float = 1.0) -> None:
