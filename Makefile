@@ -21,7 +21,7 @@ PORT ?= 8000
 
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 COVERAGE = --cov=bertlab --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
-# Tests of notebooks, site and wheel; the others take less than a minute together.
+# Tests of notebooks, site and wheel; the others are the quick ones.
 HOUSE = tests/test_book.py tests/test_isolation.py tests/test_notebooks.py tests/test_packaging.py
 
 help: ## list these targets
