@@ -5,11 +5,6 @@ Source: Devlin et al. 2019, appendix A.2; chapter 7.
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import shlex
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -19,9 +14,7 @@ import torch
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
-import bertlab
 from bertlab.model import BertConfig, BertForPreTraining
-from bertlab.model.checkpoint import leftovers, write_whole
 from bertlab.pretraining.batches import PretrainingBatches
 from bertlab.pretraining.config import PRESETS, PretrainingConfig
 from bertlab.pretraining.corpus import Corpus
@@ -30,12 +23,19 @@ from bertlab.pretraining.stages import Stage, StagedBatches, check_shares
 from bertlab.pretraining.tokens import TokenisedCorpus, tokenise
 from bertlab.tokenization import load_tokenizer, train_tokenizer
 from bertlab.training import History, TrainingConfig, train
-from bertlab.training.state import HISTORY, STATE
+from bertlab.training.folder import (
+    METRICS,
+    add_to_run,
+    command_line,
+    forget,
+    open_output,
+    write_json,
+)
+from bertlab.training.state import STATE
 
-RUN, METRICS = "run.json", "metrics.json"
-_FILES = (RUN, METRICS, HISTORY, STATE, "model.safetensors", "config.json")
+_PROGRAM = "bertlab pretrain"
 # A resumed run may be given another length, and other habits of writing things down.
-_MAY_CHANGE = {
+_MAY_CHANGE = (
     "steps",
     "tokens",
     "minutes",
@@ -43,10 +43,7 @@ _MAY_CHANGE = {
     "evaluate_every",
     "save_every",
     "cache",
-    "output",
-    "resume",
-    "overwrite",
-}
+)
 _EVALUATION_LENGTH, _EVALUATION_ROWS, _EVALUATION_MASKED = 128, 64, 0.15
 
 
@@ -77,7 +74,7 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
 
     # `accelerate launch --cpu` says so here, and PartialState alone doesn't look.
     state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
-    command = command_line(config)
+    command = command_line(_PROGRAM, config)
     config = config.filled()
     stages = _stages(config)
     training = _training_config(config)
@@ -87,7 +84,16 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
     resume = config.resume and (config.output / STATE).is_file()
     with state.main_process_first():
         if state.is_main_process:
-            _open_output(config, command)
+            open_output(
+                config.output,
+                program=_PROGRAM,
+                command=command,
+                config=asdict(config),
+                may_change=_MAY_CHANGE,
+                inputs=[*config.corpus, *([config.tokenizer] if config.tokenizer else [])],
+                resume=config.resume,
+                overwrite=config.overwrite,
+            )
             if config.resume and not resume:
                 say(f"{config.output} holds no checkpoint yet: beginning at the beginning")
         known = resume or not state.is_main_process
@@ -95,15 +101,14 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
             tokens, held_out, tokenizer = _read(corpus, config, known, shown)
         except (ValueError, OSError):
             if state.is_main_process:
-                _forget(config.output)
+                forget(config.output)
             raise
         if state.is_main_process:
-            run = json.loads((config.output / RUN).read_text(encoding="utf-8"))
             counts = {"documents": len(tokens), "tokens": tokens.tokens}
             if held_out is not None:
                 counts["held_out_documents"] = len(held_out)
                 counts["held_out_tokens"] = held_out.tokens
-            _write_json(config.output / RUN, run | {"corpus": counts})
+            add_to_run(config.output, corpus=counts)
     evaluation = None if held_out is None else evaluation_batches(held_out, tokenizer)
     say(f"training on {tokens.tokens:,} tokens in {len(tokens):,} documents")
 
@@ -140,7 +145,7 @@ def pretrain(config: PretrainingConfig, progress_bar: bool = True) -> History:
         if evaluation is not None:
             metrics["held_out"] = measure(model)
             say(_summary(metrics["held_out"]))
-        _write_json(config.output / METRICS, metrics)
+        write_json(config.output / METRICS, metrics)
         say(f"the checkpoint is in {config.output}")
     state.wait_for_everyone()
     return history
@@ -160,21 +165,6 @@ def evaluation_batches(
         max_length=length,
         probability=_EVALUATION_MASKED,
     )
-
-
-def command_line(config: PretrainingConfig) -> str:
-    """Return the command that is this configuration."""
-    words = ["bertlab", "pretrain"]
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if value == field.default or field.name in ("resume", "overwrite"):
-            continue
-        words.append("--" + field.name.replace("_", "-"))
-        if isinstance(value, tuple):
-            words += [str(one) for one in value]
-        elif value is not True:
-            words.append(str(value))
-    return shlex.join(words)
 
 
 def _quiet(_text: str) -> None:
@@ -198,104 +188,6 @@ def _stages(config: PretrainingConfig) -> list[Stage]:
                 f"stage {stage} has rows of {stage.length} tokens: expected at most {most}"
             )
     return stages
-
-
-def _open_output(config: PretrainingConfig, command: str) -> None:
-    """Make the folder ready and write ``run.json``, or check that the run may go on in it."""
-    folder = config.output
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"{folder} is a file: expected a folder to write to")
-    if config.resume and not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}: nothing to resume")
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = leftovers(folder, _FILES)
-    if set(folder.iterdir()) - set(unfinished):
-        if not (config.resume or config.overwrite):
-            raise FileExistsError(
-                f"{folder} isn't empty: give --resume to go on with the run in it, --overwrite to "
-                "delete what is there, or another folder"
-            )
-        before = _read_run(folder)
-        if config.resume:
-            _check_unchanged(folder, before, config)
-        else:
-            _empty(folder, config)
-    for path in unfinished:
-        path.unlink(missing_ok=True)
-    record = {
-        "command": command,
-        "config": _as_json(config),
-        "versions": {
-            "bertlab": bertlab.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-        },
-        "machine": {
-            "system": platform.system(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        },
-    }
-    _write_json(folder / RUN, record)
-
-
-def _read_run(folder: Path) -> dict[str, Any]:
-    """Return the configuration of the run in a folder."""
-    try:
-        return dict(json.loads((folder / RUN).read_text(encoding="utf-8"))["config"])
-    except FileNotFoundError:
-        found = f"holds no {RUN}"
-    except (ValueError, TypeError, KeyError):
-        found = f"its {RUN} is another program's, or damaged"
-    raise FileExistsError(
-        f"{folder} isn't empty and {found}, so it is no run of `bertlab pretrain`: nothing to "
-        "resume, and nothing is deleted. Give another folder"
-    )
-
-
-def _empty(folder: Path, config: PretrainingConfig) -> None:
-    """Delete what is in the folder of a run, but not what the new run is to read."""
-    for source in (*config.corpus, *([config.tokenizer] if config.tokenizer else [])):
-        if Path(source).expanduser().resolve().is_relative_to(folder.resolve()):
-            raise ValueError(
-                f"{source} is in {folder}, which would be deleted: give another folder to write to"
-            )
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN):  # that one last
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def _forget(folder: Path) -> None:
-    """Undo ``_open_output`` for a run that couldn't begin, so that it can be tried again."""
-    if [path.name for path in folder.iterdir()] == [RUN]:
-        shutil.rmtree(folder)
-
-
-def _check_unchanged(folder: Path, before: dict[str, Any], config: PretrainingConfig) -> None:
-    now = _as_json(config)
-    changed = [
-        f"{name} was {before.get(name)!r}, now {now[name]!r}"
-        for name in now
-        if name not in _MAY_CHANGE and before.get(name) != now[name]
-    ]
-    if changed:
-        raise ValueError(
-            f"the run in {folder} was begun with other settings: {'; '.join(changed)}. Expected "
-            "the same ones (its length may change)"
-        )
-
-
-def _as_json(config: PretrainingConfig) -> dict[str, Any]:
-    return json.loads(json.dumps(asdict(config), default=str))
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
 
 
 class _Texts:

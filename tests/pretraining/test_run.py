@@ -156,9 +156,6 @@ def test_run_json_has_what_repeats_the_run(folder: Path, finished: Path) -> None
     assert run["config"]["corpus"] == [str(folder / "text.txt")]
     assert set(run["corpus"]) == {"documents", "tokens", "held_out_documents", "held_out_tokens"}
     assert run["corpus"]["documents"] + run["corpus"]["held_out_documents"] == 40
-    flags = settings(folder, finished, whole_words=True, resume=True)
-    assert "--whole-words" in run_module.command_line(flags)
-    assert "resume" not in run_module.command_line(flags)
 
 
 def test_documents_held_out_reach_neither_vocabulary_nor_training(
