@@ -1,6 +1,7 @@
 """The loop that pretraining and every task share.
 
-``config`` how a run trains · ``loop`` the loop itself · ``state`` what a run leaves on the disk.
+``config`` how a run trains · ``batching`` rows of like length · ``loop`` the loop itself ·
+``state`` what a run needs to go on · ``folder`` where a command writes.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bertlab import _lazily
 
 if TYPE_CHECKING:
+    from bertlab.training.batching import EpochBatches as EpochBatches
     from bertlab.training.config import TrainingConfig as TrainingConfig
     from bertlab.training.loop import Batches as Batches
     from bertlab.training.loop import Objective as Objective
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Batches": "loop",
+    "EpochBatches": "batching",
     "History": "state",
     "Objective": "loop",
     "TrainingConfig": "config",

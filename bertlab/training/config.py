@@ -6,22 +6,34 @@ appendix A.3 (fine-tuning), and its released ``optimization.py``.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Precision = Literal["auto", "fp32", "bf16"]
+Tracker = Literal["tensorboard"]
+_LENGTHS = ("epochs", "steps", "tokens", "minutes")
+_POSITIVE = (
+    "batch_size",
+    "learning_rate",
+    "clip",
+    "eps",
+    "accumulation",
+    "log_every",
+    "evaluate_every",
+)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What the loop needs to know; exactly one of ``steps``, ``tokens``, ``minutes`` says how long.
+    """What the loop needs to know; one of ``epochs``, ``steps``, ``tokens``, ``minutes``: how long.
 
     Attributes:
+        epochs: passes over the training data, for batches that know how many make one.
         steps: updates of the weights.
         tokens: real tokens read, padding not counted.
         minutes: time on the clock. The learning rate follows the clock, so no two such runs are
-            the same to the byte; with ``steps`` or ``tokens`` they are.
+            the same to the byte; with the others they are.
+        batch_size: rows a batch, where a task makes the batches.
         learning_rate: the highest, reached at the end of the warm-up.
         warmup: the share of the run in which the rate rises from 0; then it falls to 0 in a line.
         betas, eps, weight_decay: of AdamW. Biases and LayerNorms don't decay.
@@ -31,18 +43,23 @@ class TrainingConfig:
         precision: ``"bf16"`` computes matrix products in bfloat16 (weights stay float32);
             ``"auto"`` does so where the machine is good at it.
         compile: run the model through ``torch.compile``.
-        seed: of dropout; batches have their own.
-        log_every: updates between two lines of the history.
-        evaluate_every: the share of the run between two evaluations.
-        save_every: seconds between two checkpoints.
+        seed: of dropout, and of the order in which a task's rows come.
+        patience: stop early after so many evaluations in a row without a better score; 0: never.
+        track: also send the history to this tracker.
+        log_every: updates between two lines of the history; by default 50, or less in short runs.
+        evaluate_every: the share of the run between two evaluations; by default an epoch, or 5 %.
+        save_every: seconds between two checkpoints, besides the one after each evaluation that
+            decides which weights are kept.
 
     Raises:
         ValueError: when a setting is out of range, or the length isn't given once.
     """
 
+    epochs: float | None = None
     steps: int | None = None
     tokens: int | None = None
     minutes: float | None = None
+    batch_size: int = 16
     learning_rate: float = 5e-5
     warmup: float = 0.1
     betas: tuple[float, float] = (0.9, 0.999)
@@ -53,30 +70,24 @@ class TrainingConfig:
     precision: Precision = "auto"
     compile: bool = False
     seed: int = 0
-    log_every: int = 50
-    evaluate_every: float = 0.05
+    patience: int = 0
+    track: Tracker | None = None
+    log_every: int | None = None
+    evaluate_every: float | None = None
     save_every: float = 300.0
 
     def __post_init__(self) -> None:
-        lengths = {name: getattr(self, name) for name in ("steps", "tokens", "minutes")}
-        given = {name: value for name, value in lengths.items() if value is not None}
+        given = [name for name in _LENGTHS if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
                 f"the run's length is given by {' and '.join(given) or 'nothing'}: expected one "
-                "of steps, tokens, minutes"
+                f"of {', '.join(_LENGTHS)}"
             )
-        for name, low, high in (
-            (next(iter(given)), 0, math.inf),
-            ("learning_rate", 0, math.inf),
-            ("clip", 0, math.inf),
-            ("eps", 0, math.inf),
-            ("accumulation", 0, math.inf),
-            ("log_every", 0, math.inf),
-            ("evaluate_every", 0, math.inf),
-        ):
-            if not low < getattr(self, name) < high:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected a number above {low}")
-        for name in ("seed", "save_every"):
+        for name in (*_LENGTHS, *_POSITIVE):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"{name} is {value}: expected a number above 0")
+        for name in ("seed", "patience", "save_every"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected a number from 0 on")
         for name in ("warmup", "weight_decay"):
@@ -86,6 +97,32 @@ class TrainingConfig:
             raise ValueError(f"betas are {self.betas}: expected two numbers from 0 to below 1")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision is {self.precision!r}: expected auto, fp32 or bf16")
+
+    def resolved(self, batches_per_epoch: int | None) -> TrainingConfig:
+        """Return the same run with epochs counted in steps, and all that is left open filled in.
+
+        Raises:
+            ValueError: when the length is in epochs, and nobody knows how many batches make one.
+        """
+        if self.epochs is None:
+            return replace(
+                self,
+                log_every=self.log_every or 50,
+                evaluate_every=self.evaluate_every or 0.05,
+            )
+        if batches_per_epoch is None:
+            raise ValueError(
+                "the run's length is given in epochs, but its batches have no end: give steps, "
+                "tokens or minutes"
+            )
+        steps = max(1, round(self.epochs * batches_per_epoch))
+        return replace(
+            self,
+            epochs=None,
+            steps=steps,
+            log_every=self.log_every or min(50, max(1, steps // 40)),
+            evaluate_every=self.evaluate_every or batches_per_epoch / steps,
+        )
 
     def progress(self, steps: float, tokens: int, seconds: float) -> float:
         """Return which share of the run is done, from 0 to 1."""

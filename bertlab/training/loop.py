@@ -9,11 +9,12 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,19 @@ class Batches(Protocol):
         """Go to a place."""
 
 
+class Trainable(Protocol):
+    """What knows its own data: the tasks in ``bertlab.tasks``."""
+
+    metric: str  # the figure of ``measure`` that decides which weights are best
+    dev: Any  # what ``measure`` measures on, or None
+
+    def batches(self, config: TrainingConfig) -> Batches:
+        """Return the batches to train on; their ``len`` is the number that makes an epoch."""
+
+    def measure(self, model: nn.Module) -> dict[str, Any]:
+        """Return figures of the development set."""
+
+
 class Objective(nn.Module):
     """What is minimised: the model's own loss, as a mean over all that an update reads.
 
@@ -54,9 +68,11 @@ class Objective(nn.Module):
 
     def counts(self, batch: dict[str, Tensor]) -> dict[str, int]:
         """Return what each part of the loss is a mean over."""
+        if "start_positions" in batch:
+            return {"loss": len(batch["start_positions"])}
         labels = batch["labels"]
-        several = labels.dim() == 2 and not labels.is_floating_point()
-        return {"loss": int((labels != IGNORED).sum()) if several else len(labels)}
+        whole = not labels.is_floating_point()  # class numbers; floats are one mean a row
+        return {"loss": int((labels != IGNORED).sum()) if whole else len(labels)}
 
     def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Find out what depends on the batch's values, while it is on the CPU.
@@ -112,13 +128,15 @@ def choose_bf16(precision: Precision, device: torch.device) -> bool:
 
 def train(
     model: nn.Module,
-    batches: Batches,
+    data: Batches | Trainable,
     config: TrainingConfig,
     *,
     objective: Objective | None = None,
     evaluate: Callable[[nn.Module], dict[str, Any]] | None = None,
+    metric: str | None = None,
     output: Path | None = None,
     save_model: Callable[[nn.Module], object] | None = None,
+    on_record: Callable[[dict[str, Any]], object] | None = None,
     resume: bool = False,
     progress_bar: bool = True,
 ) -> History:
@@ -129,13 +147,18 @@ def train(
 
     Args:
         model: anything that returns an output with a loss, unless ``objective`` says otherwise. It
-            is left in evaluation mode.
-        batches: where batches come from.
+            is left in evaluation mode, with the best weights where ``metric`` decides, else the
+            last.
+        data: a task, which brings batches, ``evaluate`` and ``metric``; or batches alone.
         config: how long and how.
         objective: what is minimised; the model's own loss by default.
         evaluate: called at intervals and at the end with the model in evaluation mode.
+        metric: which of its figures decides which weights are kept, and when to stop early; the
+            higher, the better.
         output: a folder for the history and for what is needed to resume.
-        save_model: called with the model at each checkpoint, at the end and after Ctrl-C.
+        save_model: called with the model at each checkpoint, at the end and after Ctrl-C; but once
+            an evaluation has found good weights, only when a later one finds better ones.
+        on_record: called with each record of the history as it is made.
         resume: go on from the checkpoint in ``output``.
         progress_bar: show one.
 
@@ -143,14 +166,25 @@ def train(
         FileNotFoundError: when there is nothing to resume.
         FloatingPointError: when the loss is no finite number any more.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step at hand is done and saved.
+        ValueError: when the run's length is in epochs and the batches have none, or the tracker
+            isn't installed.
     """
+    if hasattr(data, "next_batch"):
+        batches = cast(Batches, data)
+    else:
+        task = cast(Trainable, data)
+        batches = task.batches(config)
+        if evaluate is None and task.dev is not None:
+            evaluate, metric = task.measure, task.metric
     run = _Run(
         model,
         Objective(model) if objective is None else objective,
         batches,
         config,
+        metric,
         output,
         save_model,
+        on_record,
     )
     if resume:
         run.restore()
@@ -162,27 +196,27 @@ def train(
     shown = progress_bar and run.accelerator.is_main_process
     bar = tqdm(total=100, disable=not shown, bar_format=_BAR, dynamic_ncols=True)
     with _deferred_interrupts() as interrupts, bar:
-        progress, stop = run.progress(), False
-        while progress < 1 and not stop:
+        interrupted = False
+        while not (run.finished() or interrupted):
             run.update()
-            stop = run.clock(time.monotonic() - began, bool(interrupts))
+            interrupted = run.clock(time.monotonic() - began, bool(interrupts))
             progress = run.progress()
-            if counters.steps % config.log_every == 0 or progress >= 1:
-                record = run.log()
-                bar.set_postfix_str(
-                    f"step {record['step']:,}, loss {record['loss']:.3f}, "
-                    f"{record['tokens_per_second']:,} tokens/s"
-                )
+            if counters.steps % (run.config.log_every or 1) == 0 or progress >= 1:
+                bar.set_postfix_str(run.summary(run.log()))
             bar.update(100 * progress - bar.n)
             due = run.evaluations_due()
-            if evaluate is not None and (due > counters.evaluations or progress >= 1):
+            evaluated = evaluate is not None and (due > counters.evaluations or progress >= 1)
+            if evaluated:
+                assert evaluate is not None
                 counters.evaluations = due
                 run.evaluate(evaluate)
-            if stop or progress >= 1 or counters.seconds - saved >= config.save_every:
+            late = counters.seconds - saved >= config.save_every
+            if interrupted or run.finished() or late or (evaluated and metric is not None):
                 run.save()
                 saved = counters.seconds
     model.eval()
-    if progress < 1:
+    run.close()
+    if not run.finished():
         raise KeyboardInterrupt(f"stopped after step {counters.steps}; --resume goes on from there")
     return run.history
 
@@ -196,16 +230,23 @@ class _Run:
         objective: Objective,
         batches: Batches,
         config: TrainingConfig,
+        metric: str | None,
         output: Path | None,
         save_model: Callable[[nn.Module], object] | None,
+        on_record: Callable[[dict[str, Any]], object] | None,
     ) -> None:
         from accelerate import Accelerator
 
-        self.accelerator = Accelerator()
+        self.epoch: int | None = len(batches) if isinstance(batches, Sized) else None  # batches
+        config = config.resolved(self.epoch)
+        self.accelerator = Accelerator(**_tracking(config, output))
+        if config.track is not None:
+            self.accelerator.init_trackers(".")
         self.accelerator.native_amp = False  # precision is chosen here, whatever a launcher says
         torch.manual_seed(config.seed + self.accelerator.process_index)
         self.model, self.objective, self.batches = model, objective, batches
-        self.config, self.output, self.save_model = config, output, save_model
+        self.config, self.metric, self.output = config, metric, output
+        self.save_model, self.on_record = save_model, on_record
         self.wrapped = self.accelerator.prepare_model(objective)
         if config.compile:
             self.wrapped.compile()
@@ -222,14 +263,23 @@ class _Run:
         self.counters, self.history = Counters(), History()
         self._sums: dict[str, Tensor] = {}  # of the losses since the last line of the history
         self._since = Counters()
+        self._best: dict[str, Tensor] | None = None  # weights, where the present ones aren't best
+        if output is not None and self.accelerator.is_main_process:
+            self.history.write(output)
 
     def progress(self, part_of_step: float = 0.0) -> float:
         """Return the share of the run that is done."""
         at = self.counters
         return self.config.progress(at.steps + part_of_step, at.tokens, at.seconds)
 
+    def finished(self) -> bool:
+        """Tell whether the run is done, or has been without progress for too long."""
+        patience = self.config.patience
+        return self.progress() >= 1 or (patience > 0 and self.counters.stale >= patience)
+
     def evaluations_due(self) -> int:
         """Return how many evaluations belong to the part of the run that is done."""
+        assert self.config.evaluate_every is not None
         return int(self.progress() / self.config.evaluate_every + 1e-9)
 
     def autocast(self) -> torch.autocast:
@@ -277,15 +327,12 @@ class _Run:
             if name != "norm":  # each process has summed its own rows; the norm is of them all
                 total = self.accelerator.reduce(total, "sum")
             means[name] = float(total) / steps
-        record = {
-            "step": now.steps,
-            "tokens": now.tokens,
-            "seconds": round(now.seconds, 2),
+        seconds = max(now.seconds - since.seconds, 1e-9)
+        record = self._place() | {
             "rate": self.optimizer.param_groups[0]["lr"],
             **{name: round(mean, 5) for name, mean in means.items()},
-            "tokens_per_second": round(
-                (now.tokens - since.tokens) / max(now.seconds - since.seconds, 1e-9)
-            ),
+            "tokens_per_second": round((now.tokens - since.tokens) / seconds),
+            "examples_per_second": round((now.rows - since.rows) / seconds, 1),
         }
         if not all(math.isfinite(mean) for mean in means.values()):
             raise FloatingPointError(
@@ -295,6 +342,20 @@ class _Run:
         self._sums, self._since = {}, replace(now)
         self._write(record)
         return record
+
+    def summary(self, record: dict[str, Any]) -> str:
+        """Return what the progress bar says."""
+        if self.epoch is None:
+            return (
+                f"step {record['step']:,}, loss {record['loss']:.3f}, "
+                f"{record['tokens_per_second']:,} tokens/s"
+            )
+        best = self.counters
+        score = "" if best.best_step is None else f", best {self.metric} {best.best_score:.3f}"
+        return (
+            f"epoch {record['epoch']:.1f}, loss {record['loss']:.3f}, "
+            f"{record['examples_per_second']:,.0f} examples/s{score}"
+        )
 
     def evaluate(self, evaluate: Callable[[nn.Module], dict[str, Any]]) -> dict[str, Any]:
         """Measure the model on held-out data, in the main process, and note the figures.
@@ -309,13 +370,26 @@ class _Run:
         if self.accelerator.is_main_process:
             with torch.no_grad(), self.autocast():
                 figures = evaluate(self.model)
-            now = self.counters
-            record = {"step": now.steps, "tokens": now.tokens, "seconds": round(now.seconds, 2)}
-            self._write(record | {"held_out": figures})
+            self._write(self._place() | {"held_out": figures})
+        if self.metric is not None:
+            self._compare(self._agreed(figures.get(self.metric, 0.0)))
         seconds = self._agreed(time.monotonic() - began)  # the others wait for the first
         self.counters.seconds += seconds
         self._since.seconds += seconds  # no part of the training's speed
         return figures
+
+    def _compare(self, score: float) -> None:
+        """Note whether these weights are the best so far, and keep a copy of those that are."""
+        counters = self.counters
+        score = score if math.isfinite(score) else -math.inf
+        if counters.best_step is None or score > counters.best_score:
+            counters.best_step, counters.best_score, counters.stale = counters.steps, score, 0
+            weights = self.model.state_dict()
+            self._best = {name: weight.to("cpu", copy=True) for name, weight in weights.items()}
+        else:
+            counters.stale += 1
+        if self.finished() and counters.best_step == counters.steps:
+            self._best = None
 
     def save(self) -> None:
         """Write the model, and then all that is needed to go on from here.
@@ -325,13 +399,16 @@ class _Run:
         """
         self._check_finite()
         if self.output is not None and self.accelerator.is_main_process:
-            if self.save_model is not None:
+            if self.save_model is not None and self.counters.best_step in (
+                None,
+                self.counters.steps,
+            ):
                 self.save_model(self.model)
-            self.history.write(self.output)
             save_state(
                 self.output,
                 {
                     "model": self.model.state_dict(),
+                    "best": None if self.counters.best_step == self.counters.steps else self._best,
                     "optimizer": self.optimizer.state_dict(),
                     "batches": self.batches.state_dict(),
                     "random": torch.get_rng_state(),
@@ -340,7 +417,7 @@ class _Run:
                     "since": asdict(self._since),
                     "sums": self._sums,
                     "bf16": self.bf16,
-                    "history": len(self.history),
+                    "history": self.history.records,
                 },
             )
         self.accelerator.wait_for_everyone()
@@ -356,11 +433,15 @@ class _Run:
         if self._cuda:
             torch.cuda.set_rng_state_all(state["random_cuda"])
         self.counters, self._since = Counters(**state["counters"]), Counters(**state["since"])
+        best_is_present = self.counters.best_step == self.counters.steps and not self.finished()
+        self._best = deepcopy(state["model"]) if best_is_present else state["best"]
         device = self.accelerator.device
         self._sums = {name: total.to(device) for name, total in state["sums"].items()}
         self.bf16 = state["bf16"]
         # Lines after the checkpoint are of steps that will be made again.
-        self.history = History(History.read(self.output).records[: state["history"]])
+        self.history = History(state["history"])
+        if self.accelerator.is_main_process:
+            self.history.write(self.output)
         if self.progress() >= 1 and self._sums:  # the run was given a length that it has gone
             self.log()
 
@@ -372,6 +453,7 @@ class _Run:
         """
         if self.accelerator.num_processes > 1:
             steps, log_every = self.counters.steps, self.config.log_every
+            assert log_every is not None
             if steps % 10 and steps % log_every and self.progress() < 1:
                 return False
             stop = bool(self._agreed(stop, "sum"))
@@ -390,10 +472,28 @@ class _Run:
                 f"the weights are no finite numbers after step {self.counters.steps}. {_ADVICE}"
             )
 
+    def close(self) -> None:
+        """Take up the best weights, and let the tracker write what it has."""
+        if self._best is not None and self.finished():
+            self.model.load_state_dict(self._best)
+        if self.config.track is not None:
+            self.accelerator.end_training()
+
+    def _place(self) -> dict[str, Any]:
+        """Return how far the run has come, as records of the history say it."""
+        now = self.counters
+        place = {"step": now.steps, "tokens": now.tokens, "seconds": round(now.seconds, 2)}
+        return place if self.epoch is None else {"epoch": round(now.steps / self.epoch, 3), **place}
+
     def _write(self, record: dict[str, Any]) -> None:
-        self.history.records.append(record)
-        if self.output is not None and self.accelerator.is_main_process:
-            self.history.write(self.output)
+        main = self.accelerator.is_main_process
+        self.history.append(record, self.output if main else None)
+        if main and self.on_record is not None:
+            self.on_record(record)
+        if self.config.track is not None:
+            flat = record | record.get("held_out", {})
+            numbers = {key: value for key, value in flat.items() if isinstance(value, int | float)}
+            self.accelerator.log(numbers, step=record["step"])
 
     def _agreed(self, value: float, how: str = "first") -> float:
         """Return the first process' value, or the sum of all processes'."""
@@ -415,6 +515,23 @@ class _Run:
                 rows, weight = {name: tensor[:1] for name, tensor in batch.items()}, 0.0
         rows, device = self.objective.prepare(rows), self.accelerator.device
         return {name: tensor.to(device, non_blocking=True) for name, tensor in rows.items()}, weight
+
+
+def _tracking(config: TrainingConfig, output: Path | None) -> dict[str, Any]:
+    """Return what the accelerator has to know of a tracker.
+
+    Raises:
+        ValueError: when the tracker isn't installed, or there is no folder to write to.
+    """
+    if config.track is None:
+        return {}
+    from accelerate.utils import is_tensorboard_available
+
+    if not is_tensorboard_available():  # accelerate would go on without it
+        raise ValueError("tracking with tensorboard needs that package: pip install tensorboard")
+    if output is None:
+        raise ValueError("tracking needs a folder to write to: give output")
+    return {"log_with": config.track, "project_dir": output / "tensorboard"}
 
 
 @contextmanager

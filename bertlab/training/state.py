@@ -25,6 +25,9 @@ class Counters:
     rows: int = 0
     seconds: float = 0.0  # of training, evaluations and checkpoints included, over all sittings
     evaluations: int = 0
+    best_step: int | None = None  # the evaluation with the best score
+    best_score: float = float("-inf")
+    stale: int = 0  # evaluations since then
 
 
 @dataclass
@@ -32,8 +35,9 @@ class History:
     """What a run wrote down: a dict for each logged step and each evaluation, oldest first.
 
     Steps have ``step``, ``tokens``, ``seconds``, ``rate``, ``loss`` and the parts of the loss
-    (means since the line before), ``norm`` (of the gradient) and ``tokens_per_second``.
-    Evaluations have ``step``, ``tokens``, ``seconds`` and ``held_out``, a dict of figures.
+    (means since the line before), ``norm`` (of the gradient), ``tokens_per_second`` and
+    ``examples_per_second``. Evaluations have ``step``, ``tokens``, ``seconds`` and ``held_out``, a
+    dict of figures. Where batches make epochs, both have ``epoch``.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -56,14 +60,25 @@ class History:
 
     @classmethod
     def read(cls, folder: Path | str) -> History:
-        """Read ``history.jsonl`` from a run's folder."""
-        with (Path(folder) / HISTORY).open(encoding="utf-8") as file:
-            return cls([json.loads(line) for line in file])
+        """Read ``history.jsonl`` from a run's folder; a line cut short by a kill is left out."""
+        text = (Path(folder) / HISTORY).read_text(encoding="utf-8")
+        return cls([json.loads(line) for line in text.split("\n")[:-1]])
 
     def write(self, folder: Path) -> None:
         """Write ``history.jsonl``, whole."""
-        text = "".join(json.dumps(record) + "\n" for record in self.records)
+        text = "".join(_line(record) for record in self.records)
         write_whole(folder / HISTORY, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def append(self, record: dict[str, Any], folder: Path | None) -> None:
+        """Add a record, here and, given a folder, to its ``history.jsonl``."""
+        self.records.append(record)
+        if folder is not None:
+            with (folder / HISTORY).open("a", encoding="utf-8") as file:
+                file.write(_line(record))
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record) + "\n"
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
 
 
 def timeless(history: History) -> list[dict[str, Any]]:
-    clock = ("seconds", "tokens_per_second")
+    clock = ("seconds", "tokens_per_second", "examples_per_second")
     return [{k: v for k, v in record.items() if k not in clock} for record in history]
 
 
