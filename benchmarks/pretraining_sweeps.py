@@ -84,11 +84,8 @@ def held_out_batches(corpus: TokenisedCorpus, tokenizer: Any) -> list[dict[str, 
 
 def unigram_entropy(corpus: TokenisedCorpus) -> float:
     """Return the entropy of the pieces' frequencies in nats: the best loss without any context."""
-    counts = np.zeros(int(corpus.ids.max()) + 1)
-    for first, last in corpus.documents:
-        ids = corpus.ids[corpus.sentences[first] : corpus.sentences[last]]
-        counts += np.bincount(ids, minlength=len(counts))
-    shares = counts[counts > 0] / counts.sum()
+    counts = np.bincount(corpus.ids)
+    shares = counts[counts > 0] / corpus.tokens
     return float(-(shares * np.log(shares)).sum())
 
 

@@ -69,8 +69,8 @@ class TokenisedCorpus:
 
     @property
     def tokens(self) -> int:
-        """The number of ids in the documents."""
-        return int(self._lengths().sum())
+        """The number of ids."""
+        return len(self.ids)
 
     def sentence(self, index: int) -> list[int]:
         """Return the ids of a sentence, counted over the whole corpus."""
@@ -79,40 +79,6 @@ class TokenisedCorpus:
     def document(self, index: int) -> list[list[int]]:
         """Return a document: the ids of each of its sentences."""
         return [self.sentence(s) for s in range(*self.documents[index])]
-
-    def select(self, indices: Sequence[int] | NDArray[np.int64]) -> TokenisedCorpus:
-        """Return the corpus with these documents only; the arrays are shared."""
-        chosen = self.documents[np.asarray(indices, dtype=np.int64)]
-        return TokenisedCorpus(self.ids, self.sentences, chosen, self.report)
-
-    def hold_out(self, share: float = 0.01, seed: int = 0) -> tuple[TokenisedCorpus, ...]:
-        """Split off random documents with at least ``share`` of the tokens.
-
-        Args:
-            share: above 0 and below 1.
-            seed: of the draw; the same documents and seed give the same split.
-
-        Returns:
-            The documents to train on and the documents held out, in their order; none is in both.
-
-        Raises:
-            ValueError: when ``share`` is no share, or too few documents are there to split.
-        """
-        if not 0 < share < 1:
-            raise ValueError(f"share is {share}: expected a number above 0 and below 1")
-        order = np.random.default_rng(seed).permutation(len(self))
-        so_far = self._lengths()[order].cumsum()
-        count = 1 + int(np.searchsorted(so_far, share * so_far[-1]))
-        if count >= len(self):
-            raise ValueError(
-                f"the corpus has {len(self)} documents: holding out {share:.0%} of the tokens "
-                "leaves none to train on. Put blank lines between documents, or add text"
-            )
-        return self.select(np.sort(order[count:])), self.select(np.sort(order[:count]))
-
-    def _lengths(self) -> NDArray[np.int64]:
-        """The number of ids in each document ``(D,)``."""
-        return self.sentences[self.documents[:, 1]] - self.sentences[self.documents[:, 0]]
 
 
 def tokenise(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_corpus import numbered_corpus, small_tokenizer
 
-from bertlab.pretraining import Pairs, TokenisedCorpus, make_pairs
+from bertlab.pretraining import Corpus, Pairs, TokenisedCorpus, make_pairs, tokenise
 from bertlab.pretraining.pairs import _truncate
 
 TOKENIZER = small_tokenizer()
@@ -195,10 +196,20 @@ def test_the_same_seed_gives_the_same_pairs_and_another_gives_others() -> None:
     assert not np.array_equal(first.segments, other.segments)
 
 
-def test_a_held_out_document_is_in_no_pair_of_the_rest() -> None:
-    train, held = numbered_corpus(documents=40).hold_out(0.2)
-    outside = {i for d in range(len(held)) for s in held.document(d) for i in s}
-    pairs = make_pairs(train, TOKENIZER, 32)
+def test_a_held_out_document_is_in_no_pair_of_the_rest(tmp_path: Path) -> None:
+    """From the text on: each word is in one document only."""
+    tokenizer = small_tokenizer(words=40 * 24)
+    words = [f"word{number}" for number in range(40 * 24)]
+    documents = [
+        "\n".join(" ".join(words[at : at + 6]) for at in range(start, start + 24, 6))
+        for start in range(0, len(words), 24)
+    ]
+    (tmp_path / "a.txt").write_text("\n\n".join(documents), encoding="utf-8")
+    train, held = (tokenise(part, tokenizer) for part in Corpus(tmp_path / "a.txt").hold_out(0.2))
+    outside = set(held.ids.tolist())
+    assert len(outside) == 24 * len(held) >= 24 * 8
+    pairs = make_pairs(train, tokenizer, 32)
+    assert len(pairs) >= len(train) == 40 - len(held)
     for index in range(len(pairs)):
         assert not outside & set(pairs[index]["input_ids"])
 

@@ -1,4 +1,4 @@
-"""From text to ids, once; the cache; documents held out."""
+"""From text to ids, once; the cache."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from small_corpus import numbered_corpus, small_tokenizer
+from small_corpus import small_tokenizer
 
 import bertlab
 from bertlab.pretraining import Corpus, TokenisedCorpus, tokenise
@@ -181,36 +179,3 @@ def test_text_that_gives_no_piece_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(bertlab.DataError, match="text that the tokenizer makes nothing of"):
         tokenise(Corpus(file), small_tokenizer(), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
-
-
-# --- documents held out
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 50), st.integers(0, 50), st.floats(0.001, 0.4))
-def test_held_out_documents_are_whole_and_in_no_other_part(
-    seed: int, draw: int, share: float
-) -> None:
-    corpus = numbered_corpus(seed)
-    train, held = corpus.hold_out(share, draw)
-    split = contents(train) + contents(held)
-    assert sorted(split) == contents(corpus)  # ids rise with the documents, each is used once
-    assert contents(train) == sorted(contents(train))
-    assert contents(held) == sorted(contents(held))
-    assert train.tokens + held.tokens == corpus.tokens
-    longest = max(sum(map(len, document)) for document in contents(corpus))
-    assert share * corpus.tokens <= held.tokens < share * corpus.tokens + longest
-    assert contents(corpus.hold_out(share, draw)[1]) == contents(held)
-
-
-def test_holding_out_depends_on_the_seed() -> None:
-    corpus = numbered_corpus(documents=100)
-    assert len({str(contents(corpus.hold_out(0.1, seed)[1])) for seed in range(5)}) == 5
-
-
-def test_what_cannot_be_held_out_is_refused() -> None:
-    for share in (0, 1, -1, float("nan")):
-        with pytest.raises(ValueError, match=f"share is {share}: expected a number above 0"):
-            numbered_corpus().hold_out(share)
-    with pytest.raises(ValueError, match="the corpus has 1 documents: holding out 1% of"):
-        numbered_corpus(documents=1).hold_out()
