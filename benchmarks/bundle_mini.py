@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from bertlab import BertForPreTraining, load_tokenizer
+from bertlab.pretraining import Stage
 from bertlab.training import History
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -189,12 +190,10 @@ def _card(
 
 
 def _stage(text: str) -> str:
-    rows, rest = text.split("x")
-    length, rest = rest.split("@")
-    masked, share = rest.split(":")
+    stage = Stage.parse(text)
     return (
-        f"{float(share):.0%} of the time: batches of {rows} rows of {length} tokens, "
-        f"{float(masked):.0%} masked"
+        f"{stage.share:.0%} of the time: batches of {stage.batch_size} rows of {stage.length} "
+        f"tokens, {stage.probability:.0%} masked"
     )
 
 

@@ -143,18 +143,6 @@ class PretrainingConfig:
 
     def filled(self) -> PretrainingConfig:
         """Return the configuration with the preset's values where none were given."""
-        preset = PRESETS[self.preset]
-        names = (
-            "vocab_size",
-            "stages",
-            "learning_rate",
-            "warmup",
-            "next_sentence_weight",
-            "dropout",
-        )
-        missing = {name: getattr(preset, name) for name in names if not _given(getattr(self, name))}
-        return replace(self, **missing)
-
-
-def _given(value: object) -> bool:
-    return value is not None and value != ()
+        preset = vars(PRESETS[self.preset])
+        missing = [name for name in preset if getattr(self, name, "no setting") in (None, ())]
+        return replace(self, **{name: preset[name] for name in missing})
