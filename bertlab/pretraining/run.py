@@ -34,16 +34,9 @@ from bertlab.training.folder import (
 from bertlab.training.state import STATE
 
 _PROGRAM = "bertlab pretrain"
+_LENGTHS = ("steps", "tokens", "minutes")  # epochs differ from stage to stage
 # A resumed run may be given another length, and other habits of writing things down.
-_MAY_CHANGE = (
-    "steps",
-    "tokens",
-    "minutes",
-    "log_every",
-    "evaluate_every",
-    "save_every",
-    "cache",
-)
+_MAY_CHANGE = (*_LENGTHS, "log_every", "evaluate_every", "save_every", "cache")
 _EVALUATION_LENGTH, _EVALUATION_ROWS, _EVALUATION_MASKED = 128, 64, 0.15
 
 
@@ -172,6 +165,12 @@ def _quiet(_text: str) -> None:
 
 
 def _training_config(config: PretrainingConfig) -> TrainingConfig:
+    given = [name for name in _LENGTHS if getattr(config, name) is not None]
+    if len(given) != 1:
+        raise ValueError(
+            f"the run's length is given by {' and '.join(given) or 'nothing'}: expected one of "
+            f"{', '.join(_LENGTHS)}"
+        )
     shared = {field.name for field in fields(TrainingConfig)}
     values = {name: value for name, value in asdict(config).items() if name in shared}
     return TrainingConfig(**values, betas=PRESETS[config.preset].betas)

@@ -250,7 +250,7 @@ def test_jsonl_and_folders_are_read_and_a_tokenizer_is_taken(
     ("changes", "error", "message"),
     [
         ({"corpus": ("no-such.txt",)}, FileNotFoundError, "there is no file or folder 'no-such"),
-        ({"steps": None}, ValueError, "length is given by nothing"),
+        ({"steps": None}, ValueError, "by nothing: expected one of steps, tokens, minutes"),
         ({"minutes": 1.0}, ValueError, "length is given by steps and minutes"),
         ({"stages": ("8x32",)}, ValueError, "the stage '8x32' can't be read"),
         ({"stages": ("8x32@0.15:0.5",)}, ValueError, "shares of the stages add up to 0.5"),
