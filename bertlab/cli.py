@@ -13,6 +13,7 @@ import tyro
 
 import bertlab
 from bertlab.pretraining.config import PretrainingConfig
+from bertlab.tasks.config import EvaluateConfig, FinetuneConfig, PredictConfig
 
 app = tyro.extras.SubcommandApp()
 
@@ -48,6 +49,44 @@ def pretrain(config: Annotated[PretrainingConfig, tyro.conf.arg(name="")]) -> No
     Example: bertlab pretrain --corpus python-manual --output runs/first --preset tiny --minutes 5
     """
     from bertlab.pretraining.run import pretrain as run
+
+    run(config)
+
+
+@app.command
+def finetune(config: Annotated[FinetuneConfig, tyro.conf.arg(name="")]) -> None:
+    """Fine-tune a BERT on labelled text: classification, named entities or question answering.
+
+    Example: bertlab finetune ner --model bertlab-mini --train a.conll --dev b.conll --output runs/1
+
+    Without files: --dataset sentiment, entities or questions, which come with bertlab.
+
+    The folder receives the weights that were best on dev, metrics.json, history.jsonl and
+    predictions.jsonl. transformers opens it, too.
+    """
+    from bertlab.tasks.run import finetune as run
+
+    run(config)
+
+
+@app.command
+def evaluate(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:
+    """Measure a fine-tuned BERT on a file with the right answers.
+
+    Example: bertlab evaluate ner --model runs/1 --data test.conll --output scores.json
+    """
+    from bertlab.tasks.answering import evaluate as run
+
+    run(config)
+
+
+@app.command
+def predict(config: Annotated[PredictConfig, tyro.conf.arg(name="")]) -> None:
+    """Ask a fine-tuned BERT: JSON lines in, the same lines with its answers out.
+
+    Example: echo '{"text": "A lovely kettle!"}' | bertlab predict classification --model runs/1
+    """
+    from bertlab.tasks.answering import predict as run
 
     run(config)
 

@@ -1,7 +1,7 @@
 """What BERT is fine-tuned for: each task is whole in one file.
 
 ``classification`` · ``named_entities`` · ``question_answering`` · ``task`` what they share ·
-``run`` the commands finetune, evaluate and predict
+``run`` the command finetune · ``answering`` evaluate and predict
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from bertlab import _lazily
 
 if TYPE_CHECKING:
+    from bertlab.tasks.answering import load_task as load_task
     from bertlab.tasks.classification import Classification as Classification
     from bertlab.tasks.named_entities import NamedEntities as NamedEntities
     from bertlab.tasks.question_answering import QuestionAnswering as QuestionAnswering
-    from bertlab.tasks.run import load_task as load_task
 
 _HOME = {
     "Classification": "classification",
     "NamedEntities": "named_entities",
     "QuestionAnswering": "question_answering",
-    "load_task": "run",
+    "load_task": "answering",
 }
 __all__ = list(_HOME)
 

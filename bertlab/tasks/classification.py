@@ -110,13 +110,13 @@ class Classification(Task):
     def features(self, records: Sequence[Record], labelled: bool) -> Features:
         """Turn texts into rows: one each, or one a window."""
         features = Features()
-        pairs = bool(records) and records[0].get("text_pair") is not None
+        pairs = [i for i, record in enumerate(records) if record.get("text_pair") is not None]
         first = self._pieces([record["text"] for record in records])
-        second = self._pieces([record["text_pair"] for record in records] if pairs else [])
+        pieces = self._pieces([records[index]["text_pair"] for index in pairs])
+        second = dict(zip(pairs, pieces, strict=True))
         for index, record in enumerate(records):
             label = {"labels": self._label(record["label"], features)} if labelled else {}
-            parts = self._fit(first[index], second[index] if pairs else None, features)
-            for a, b in parts:
+            for a, b in self._fit(first[index], second.get(index), features):
                 features.rows.append(self._row(a, b) | label)
                 features.record.append(index)
                 features.extras.append(None)

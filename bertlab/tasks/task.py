@@ -72,6 +72,7 @@ class Task(ABC):
     name: ClassVar[str]  # as on the command line
     model_class: ClassVar[str]  # bertlab's, and transformers'
     metric: str  # the figure that decides
+    longest: ClassVar[int] = 512  # tokens of a row, unless told otherwise
     settings: ClassVar[tuple[str, ...]] = ("max_length",)  # arguments that a checkpoint remembers
 
     def __init__(
@@ -126,6 +127,14 @@ class Task(ABC):
         """Return the figures of predictions for records that have the right answers."""
 
     # --- what they share
+
+    @classmethod
+    def arguments(cls, config: Any) -> dict[str, Any]:
+        """Return what a fine-tuned model's config says of the task, such as the labels' names."""
+        return {}
+
+    def finish(self, model: nn.Module) -> None:  # noqa: B027 - most tasks have nothing to choose
+        """Choose, once training is done, what is chosen on ``dev`` for the best weights."""
 
     def batches(self, config: TrainingConfig) -> EpochBatches:
         """Return the batches to train on.

@@ -181,9 +181,9 @@ def train(
         Objective(model) if objective is None else objective,
         batches,
         config,
-        metric,
         output,
         save_model,
+        metric,
         on_record,
     )
     if resume:
@@ -230,10 +230,10 @@ class _Run:
         objective: Objective,
         batches: Batches,
         config: TrainingConfig,
-        metric: str | None,
         output: Path | None,
         save_model: Callable[[nn.Module], object] | None,
-        on_record: Callable[[dict[str, Any]], object] | None,
+        metric: str | None = None,
+        on_record: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
         from accelerate import Accelerator
 
@@ -264,8 +264,6 @@ class _Run:
         self._sums: dict[str, Tensor] = {}  # of the losses since the last line of the history
         self._since = Counters()
         self._best: dict[str, Tensor] | None = None  # weights, where the present ones aren't best
-        if output is not None and self.accelerator.is_main_process:
-            self.history.write(output)
 
     def progress(self, part_of_step: float = 0.0) -> float:
         """Return the share of the run that is done."""

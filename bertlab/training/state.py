@@ -73,7 +73,8 @@ class History:
         """Add a record, here and, given a folder, to its ``history.jsonl``."""
         self.records.append(record)
         if folder is not None:
-            with (folder / HISTORY).open("a", encoding="utf-8") as file:
+            first = len(self.records) == 1
+            with (folder / HISTORY).open("w" if first else "a", encoding="utf-8") as file:
                 file.write(_line(record))
 
 

@@ -17,7 +17,7 @@ from bertlab.training import TrainingConfig
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": None}, "length is given by nothing: expected one of steps, tokens, minutes"),
+        ({"steps": None}, "length is given by nothing: expected one of epochs, steps, tokens, minutes"),
         ({"minutes": 1}, "length is given by steps and minutes: expected one"),
         ({"tokens": 5, "minutes": 1.0}, "given by steps and tokens and minutes"),
         ({"steps": 0}, "steps is 0: expected a number above 0"),

@@ -1,0 +1,242 @@
+"""``bertlab finetune``: from files to the best weights, in one call.
+
+Source: Devlin et al. 2019, section 4 and appendix A.3; chapters 8 to 10.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import bertlab
+from bertlab import data
+from bertlab.data.errors import DataError
+from bertlab.model.checkpoint import read_config, write_whole
+from bertlab.tasks.answering import TASKS, precision, quiet, read_file, summary
+from bertlab.tasks.config import FinetuneConfig
+from bertlab.tasks.task import SETTINGS, Task
+from bertlab.tokenization import load_tokenizer
+from bertlab.training import TrainingConfig, train
+from bertlab.training.folder import (
+    METRICS,
+    command_line,
+    forget,
+    open_output,
+    write_json,
+)
+from bertlab.training.state import STATE
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+PREDICTIONS = "predictions.jsonl"
+_PROGRAM = "bertlab finetune"
+_FILES = (METRICS, PREDICTIONS, SETTINGS)
+
+
+def finetune(config: FinetuneConfig, progress_bar: bool = True) -> dict[str, Any]:
+    """Fine-tune a BERT on files, and write the best one to ``config.output``.
+
+    The folder receives the checkpoint with its tokenizer and ``task.json``, ``history.jsonl``,
+    ``metrics.json`` (dev, test, train), ``predictions.jsonl`` (for the test records, or dev's where
+    there are none) and ``run.json`` (configuration and command).
+
+    Args:
+        config: what and how.
+        progress_bar: show bars, and lines that say what was found.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        DataError: when a file is malformed.
+        FileExistsError: when the folder isn't empty, without resume or overwrite.
+        FloatingPointError: when the loss is no finite number any more.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM; a usable checkpoint is left.
+        ValueError: when a setting is out of range, or a resumed run is given other settings.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    # `accelerate launch --cpu` says so here, and PartialState alone doesn't look.
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    main = state.is_main_process
+    say: Callable[[str], object] = print if progress_bar and main else quiet
+    shared = {field.name for field in fields(TrainingConfig)}
+    training = TrainingConfig(**{k: v for k, v in asdict(config).items() if k in shared})
+    output = config.output
+    with state.main_process_first():
+        if main:
+            inputs = (config.train, config.dev, config.test, config.dataset, config.model)
+            open_output(
+                output,
+                program=_PROGRAM,
+                command=command_line(_PROGRAM, config, positional=("task",)),
+                config=asdict(config),
+                may_change=("log_every", "save_every", "track", "precision"),
+                inputs=[path for path in inputs if path is not None],
+                files=_FILES,
+                resume=config.resume,
+                overwrite=config.overwrite,
+            )
+        try:
+            sets = _read(config, say)
+            task, model = _begin(config, sets)
+            rows = len(task.batches(training).rows)
+        except (ValueError, OSError):
+            if main:
+                forget(output)
+            raise
+    if config.resume and (output / METRICS).is_file():
+        say(f"the run in {output} was finished already")
+        return dict(json.loads((output / METRICS).read_text(encoding="utf-8")))
+    resume = config.resume and (output / STATE).is_file()
+    if config.resume and not resume:
+        say(f"{output} holds no checkpoint yet: beginning at the beginning")
+    for what, count in sorted(task.counts.items()):
+        say(f"training data: {count:,} {what}")
+    say(f"{len(sets['train']):,} training records make {rows:,} rows")
+
+    def save(best: nn.Module) -> None:
+        best.save_pretrained(output)  # type: ignore[operator]
+        task.save(output)
+
+    history = train(
+        model, task, training, output=output, save_model=save, resume=resume,
+        progress_bar=progress_bar,
+    )  # fmt: skip
+    metrics: dict[str, Any] = {}
+    if main:
+        metrics = _measure(config, task, model, sets, say)
+        last = history.steps[-1]
+        metrics["train"] = {
+            "seconds": last["seconds"],
+            "examples_per_second": _speed(history.steps),
+            "epochs": last["epoch"],
+            "steps": last["step"],
+            "records": len(sets["train"]),
+            "rows": rows,
+        }
+        task.save(output)
+        write_json(output / METRICS, metrics)
+        (output / STATE).unlink(missing_ok=True)  # three times as large as the model
+        say(f"the checkpoint is in {output}")
+    state.wait_for_everyone()
+    return metrics
+
+
+def _read(config: FinetuneConfig, say: Callable[[str], object]) -> dict[str, Dataset]:
+    """Return the data sets by name: train, dev, and perhaps test."""
+    if config.dataset is not None:
+        return dict(data.load(config.dataset, report=say))
+    files = {"train": config.train, "dev": config.dev, "test": config.test}
+    sets = {
+        name: read_file(path, config, config.task, say)
+        for name, path in files.items()
+        if path is not None
+    }
+    if config.hold_out:
+        sets["train"], sets["dev"] = _hold_out(sets["train"], config)
+        say(f"{len(sets['dev']):,} of the training records are held out as dev")
+    return sets
+
+
+def _hold_out(records: Dataset, config: FinetuneConfig) -> tuple[Dataset, Dataset]:
+    """Split off dev; questions on the same context stay together."""
+    groups = records["context"] if config.task == "qa" else range(len(records))
+    distinct = list(dict.fromkeys(groups))
+    order = np.random.default_rng(config.seed).permutation(len(distinct))
+    chosen = {distinct[index] for index in order[: max(1, round(len(order) * config.hold_out))]}
+    if len(chosen) == len(distinct):
+        raise DataError(
+            path=config.train,
+            found=f"{len(distinct)} records to split",
+            expected="enough for training and dev",
+        )
+    held = [index for index, group in enumerate(groups) if group in chosen]
+    kept = [index for index, group in enumerate(groups) if group not in chosen]
+    return records.select(kept), records.select(held)
+
+
+def _begin(config: FinetuneConfig, sets: dict[str, Dataset]) -> tuple[Task, nn.Module]:
+    """Return the task with its data, and the model with a new head."""
+    kind = TASKS[config.task]
+    tokenizer = load_tokenizer(config.model)
+    shape = read_config(config.model)
+    longest = shape.max_position_embeddings
+    if (config.max_length or 0) > longest:
+        raise ValueError(
+            f"max_length is {config.max_length}: expected at most {longest}, the places that "
+            f"{config.model} has"
+        )
+    settings: dict[str, Any] = {"max_length": config.max_length or min(kind.longest, longest)}
+    if config.stride is not None:
+        settings["stride"] = config.stride
+    if config.task == "classification":
+        settings |= {"problem": config.labels, "long": config.long}
+    task = kind(tokenizer, sets["train"], sets["dev"], **settings)
+    torch.manual_seed(config.seed)
+    with _without_warnings():  # of a new head, which is what is wanted here
+        model = getattr(bertlab, kind.model_class).from_pretrained(config.model, **task.overrides)
+    if model.load_report.missing:
+        raise ValueError(
+            f"{config.model} lacks weights of the encoder: {', '.join(model.load_report.missing)}"
+        )
+    return task, model
+
+
+def _measure(
+    config: FinetuneConfig,
+    task: Task,
+    model: nn.Module,
+    sets: dict[str, Dataset],
+    say: Callable[[str], object],
+) -> dict[str, Any]:
+    """Return the figures of the best weights, and write the predictions."""
+    figures: dict[str, Any] = {}
+    with precision(config.precision):
+        task.finish(model)
+        for name in ("dev", "test"):
+            if name in sets:
+                shown = say is print
+                figures[name] = task.evaluate(model, sets[name], progress_bar=shown)
+                say(summary(name, task, figures[name]))
+        last = sets[name if name in sets else "dev"]
+
+        def write(path: Path) -> None:
+            with path.open("w", encoding="utf-8") as file:
+                for record, answer in zip(last, task.predict(model, last), strict=True):
+                    file.write(json.dumps({**record, **answer}, ensure_ascii=False) + "\n")
+
+        write_whole(config.output / PREDICTIONS, write)
+    return figures
+
+
+def _speed(steps: list[dict[str, Any]]) -> float:
+    """Return rows a second, evaluations not counted: the mean over the lines of the history."""
+    before, total, seconds = 0, 0.0, 0.0
+    for line in steps:
+        count, before = line["step"] - before, line["step"]
+        total += count
+        seconds += count / max(line["examples_per_second"], 1e-9)
+    return round(total / max(seconds, 1e-9), 1)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    logger = logging.getLogger("bertlab.model.checkpoint")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
