@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bertlab import data as data
     from bertlab import exercises as exercises
+    from bertlab import metrics as metrics
     from bertlab import plots as plots
     from bertlab import pretraining as pretraining
     from bertlab import training as training
@@ -40,7 +41,16 @@ _HOME = {
     "load_tokenizer": "tokenization",
     "train_tokenizer": "tokenization",
 }
-_SUBMODULES = ("data", "exercises", "model", "plots", "pretraining", "tokenization", "training")
+_SUBMODULES = (
+    "data",
+    "exercises",
+    "metrics",
+    "model",
+    "plots",
+    "pretraining",
+    "tokenization",
+    "training",
+)
 
 __all__ = ["__version__", *_HOME, *_SUBMODULES]
 
