@@ -96,11 +96,15 @@ def convert_tags(
         path: the file, for errors.
         notes: where conversions and repairs are counted.
     """
-    for tags, places in zip(sequences, lines, strict=True):
+    wrong = {
+        tag: expected
+        for tag in {tag for tags in sequences for tag in tags}
+        if (expected := check_tag(tag, scheme)) is not None
+    }
+    for tags, places in zip(sequences if wrong else [], lines, strict=False):
         for tag, line in zip(tags, places, strict=True):
-            expected = check_tag(tag, scheme)
-            if expected is not None:
-                raise DataError(path=path, line=line, found=f"the tag {tag!r}", expected=expected)
+            if tag in wrong:
+                raise DataError(path=path, line=line, found=f"the tag {tag!r}", expected=wrong[tag])
     scheme = scheme or detect_scheme(sequences)
     odd = f"tag{{s}} out of place in {scheme}, read as conlleval does"
     converted, changed = [], 0

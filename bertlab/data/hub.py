@@ -17,7 +17,7 @@ import numpy as np
 from bertlab.data.columns import classification_rows, token_rows
 from bertlab.data.conll import convert_tags
 from bertlab.data.errors import DataError
-from bertlab.data.hub_table import HUB_SETS, HubSet
+from bertlab.data.hub_table import DEV_NAMES, HUB_SETS, HubSet
 from bertlab.data.report import Notes, Report
 from bertlab.data.squad import QuestionReader
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 SHARE = 0.1  # of train that becomes dev, or test, where there is none
-_DEV_NAMES = ("dev", "validation", "valid", "val")
 
 
 def load_hub(name: str, seed: int = 0, report: Report = print) -> DatasetDict:
@@ -109,7 +108,7 @@ def _choose_splits(name: str, known: HubSet, splits: dict[str, Any]) -> dict[str
     """Return our split → theirs, for those that there are."""
     chosen = dict(known.splits)
     if not chosen:
-        dev = next((other for other in _DEV_NAMES if other in splits), None)
+        dev = next((other for other in DEV_NAMES if other in splits), None)
         has_test = "test" in splits and not known.hidden_test
         chosen = {"train": "train"}
         if has_test:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from bertlab.data.jsonl import Task
 
+DEV_NAMES = ("dev", "validation", "valid", "val")
 PARQUET = "refs/convert/parquet"  # the branch on which the hub keeps its own conversion
 
 

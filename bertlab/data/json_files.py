@@ -24,6 +24,9 @@ _KINDS = {
 }
 
 
+_A_LINE = 'a JSON object on each line, such as {"text": "...", "label": "..."}'
+
+
 def kind(value: object) -> str:
     """Name a value's type in JSON's words."""
     return _KINDS[type(value)]
@@ -57,14 +60,11 @@ def read_objects(
             continue
         value = parse_json(line.rstrip("\r\n"), path, number, notes)
         if not isinstance(value, dict):
-            expected = 'a JSON object on each line, such as {"text": "...", "label": "..."}'
-            if value == [] or (number == 1 and isinstance(value, list)):
-                expected += "; a file that is one long list must be written an object a line"
-            raise DataError(path=path, line=number, found=kind(value), expected=expected)
+            raise DataError(path=path, line=number, found=kind(value), expected=_A_LINE)
         empty = False
         yield number, value
     if empty:
-        raise DataError(path=path, found="an empty file", expected="a JSON object on each line")
+        raise DataError(path=path, found="an empty file", expected=_A_LINE)
 
 
 def parse_json(text: str, path: str | PathLike[str], line: int | None, notes: Notes) -> Any:
@@ -80,13 +80,19 @@ def parse_json(text: str, path: str | PathLike[str], line: int | None, notes: No
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
+        whole_line = line is not None
         found = f"no valid JSON: {error.msg.removesuffix(' at')} at column {error.colno}"
         if line is None:
             line = error.lineno
         elif error.pos >= len(text.rstrip()):
             found += ", the line's end"
-        raise DataError(path=path, line=line, found=found, expected="JSON") from error
-    except (ValueError, RecursionError) as error:  # _Found's; numbers and depths beyond Python's
+        expected = _A_LINE if whole_line else "JSON"
+        raise DataError(path=path, line=line, found=found, expected=expected) from error
+    except RecursionError as error:
+        raise DataError(
+            path=path, line=line, found="JSON nested too deeply", expected="plain JSON"
+        ) from error
+    except ValueError as error:  # of _object and _constant; numbers too long for Python
         raise DataError(path=path, line=line, found=str(error), expected="plain JSON") from error
     return _mend(value, notes, line) if "\\ud" in text or "\\uD" in text else value
 

@@ -95,6 +95,8 @@ def _parts(value: Any, wrong: partial[DataError]) -> list[Any]:
 
 
 def _name(value: Any, wrong: partial[DataError], notes: Notes, line: int | None) -> str:
+    if value is None:
+        raise wrong(found="the label null", expected="a name")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -109,7 +111,7 @@ def _name(value: Any, wrong: partial[DataError], notes: Notes, line: int | None)
             expected='a name or a whole number; for amounts, labels="regression"',
         )
     if not isinstance(value, str):
-        raise wrong(found=f"the label {value!r}", expected="a name")
+        raise wrong(found=f"the label {value!r}, an object", expected="a name")
     name = value.strip()
     if not name:
         raise wrong(found="an empty label", expected="a name")

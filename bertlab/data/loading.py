@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bertlab.data.conll import read_conll
 from bertlab.data.csv_files import PAIR, TAB_SUFFIXES, read_csv
 from bertlab.data.errors import DataError
+from bertlab.data.hub_table import DEV_NAMES
 from bertlab.data.jsonl import Task, check_task, read_jsonl
 from bertlab.data.labels import LabelKind
 from bertlab.data.report import Report
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SETS = Path(__file__).parent / "sets"
 BUNDLED = ("sentiment", "entities", "questions")
-SPLITS = ("train", "dev", "test")
+SPLITS = {"train": ("train",), "dev": DEV_NAMES, "test": ("test",)}
 
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES)
 JSONL_SUFFIXES = (".jsonl", ".ndjson")
@@ -30,7 +31,9 @@ CONLL_SUFFIXES = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".txt")
 SUFFIXES = (*TABLE_SUFFIXES, *JSONL_SUFFIXES, ".json", *CONLL_SUFFIXES)
 
 
-def load(name: str | PathLike[str], seed: int = 0, report: Report = print) -> DatasetDict:
+def load(
+    name: str | PathLike[str], seed: int = 0, report: Report = print, **options: Any
+) -> DatasetDict:
     """Load a data set with its splits train, dev and test.
 
     Args:
@@ -40,6 +43,7 @@ def load(name: str | PathLike[str], seed: int = 0, report: Report = print) -> Da
             ``hub_table``).
         seed: where a set of the hub has no dev split: for the part of train that becomes it.
         report: takes a line for each split.
+        options: for a folder's files, as ``read`` takes them: ``label="category"``.
 
     Returns:
         ``train``, ``dev`` and ``test``, each with the columns of its task. A folder may lack dev
@@ -50,20 +54,24 @@ def load(name: str | PathLike[str], seed: int = 0, report: Report = print) -> Da
         DataError: when a file isn't as it should be.
     """
     if name in BUNDLED:
-        return _load_folder(SETS / str(name), report)
+        return _load_folder(SETS / str(name), report, {})
     if Path(name).is_dir():
-        return _load_folder(Path(name), report)
+        return _load_folder(Path(name), report, options)
     from bertlab.data.hub import load_hub
 
     return load_hub(fspath(name), seed, report)
 
 
-def _load_folder(folder: Path, report: Report) -> DatasetDict:
+def _load_folder(folder: Path, report: Report, options: dict[str, Any]) -> DatasetDict:
     from datasets import DatasetDict
 
     files = {}
-    for split in SPLITS:
-        found = sorted(path for path in folder.glob(f"{split}.*") if path.suffix in SUFFIXES)
+    for split, names in SPLITS.items():
+        found = sorted(
+            path
+            for path in folder.iterdir()
+            if path.stem in names and path.suffix.lower() in SUFFIXES
+        )
         if len(found) > 1:
             raise DataError(
                 path=folder,
@@ -78,8 +86,9 @@ def _load_folder(folder: Path, report: Report) -> DatasetDict:
             found="no file for the split train",
             expected="files such as train.csv, dev.csv and test.csv, or .jsonl, .conll, .json",
         )
-    task: Task | None = "ner" if files["train"].suffix in CONLL_SUFFIXES else None
-    return DatasetDict({split: read(path, task, report=report) for split, path in files.items()})
+    return DatasetDict(
+        {split: read(path, report=report, **options) for split, path in files.items()}
+    )
 
 
 def read(
@@ -148,6 +157,8 @@ def read(
 def _is_jsonl(path: str | PathLike[str], encoding: str) -> bool:
     """Tell whether a .json file's first line is an object by itself, and no SQuAD file."""
     first = next((line for line in read_lines(path, encoding) if line.strip()), "")
+    if '"paragraphs"' in first:  # a large file may be a single line: not parsed twice
+        return False
     try:
         value = json.loads(first)
     except ValueError:

@@ -54,12 +54,7 @@ def decode_lines(
     _check_start(file.peek(4)[:4], codec, encoding, path)
     # What cannot be decoded becomes half of a surrogate pair, which no text holds otherwise, so
     # that the line is known when it is found.
-    text = io.TextIOWrapper(
-        file,
-        encoding="utf-8-sig" if codec == "utf-8" else encoding,
-        errors="surrogateescape",
-        newline="",
-    )
+    text = io.TextIOWrapper(file, encoding=encoding, errors="surrogateescape", newline="")
     number = 0
     try:
         for number, line in enumerate(text, start=1):
@@ -73,7 +68,7 @@ def decode_lines(
                     expected="text; if the file is UTF-16 without a mark, say "
                     + _advice("utf-16-le"),
                 )
-            yield line
+            yield line.removeprefix("\ufeff") if number == 1 else line
     except UnicodeDecodeError as error:  # encodings of several bytes, cut or damaged
         raise DataError(
             path=path,
