@@ -5,26 +5,16 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from board import drawing_board  # noqa: F401
 
 from bertlab import plots
-
-
-@pytest.fixture(autouse=True)
-def drawing_board() -> Iterator[None]:
-    """Draw without a screen in matplotlib's own style, whatever ran before; then put it back."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        plt.switch_backend("Agg")
-        yield
-    plt.close("all")
+from bertlab.plots import attention
 
 
 def test_the_style_sets_the_books_colours_in_their_order() -> None:
@@ -93,7 +83,7 @@ def test_weights_that_do_not_fit_the_tokens_are_refused(shape: tuple[int, ...]) 
 def attentions(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
     """Two layers of four heads on three tokens."""
     pytest.importorskip("bertviz")
-    monkeypatch.setattr(plots, "_views", type(plots._views)())
+    monkeypatch.setattr(attention, "_views", type(attention._views)())
     generator = torch.Generator().manual_seed(0)
     return [torch.rand(1, 4, 3, 3, generator=generator).softmax(-1) for _ in range(2)]
 
@@ -138,7 +128,7 @@ def test_the_html_is_the_same_at_each_run_and_ids_stay_apart(
     """bertviz draws random ids; committed outputs would differ at each execution."""
     first = plots.attention_heads(attentions, TOKENS, view).data
     again = plots.attention_heads(attentions, TOKENS, view).data
-    plots._views.clear()
+    attention._views.clear()
     assert plots.attention_heads(attentions, TOKENS, view).data == first
     ids = [set(re.findall(r"bertviz-[0-9a-f-]+", html)) for html in (first, again)]
     assert len(ids[0]) == len(ids[1]) == 1
@@ -157,7 +147,7 @@ def test_a_pair_gets_a_menu(attentions: list[torch.Tensor]) -> None:
 
 def test_layers_without_a_batch_will_do(attentions: list[torch.Tensor]) -> None:
     whole = plots.attention_heads(attentions, TOKENS, layers=[1], heads=[2]).data
-    plots._views.clear()
+    attention._views.clear()
     assert plots.attention_heads([a[0] for a in attentions], TOKENS, "head", [1], [2]).data == whole
     given = parameters(whole)
     assert (given["include_layers"], given["heads"]) == ([1], [2])

@@ -1,7 +1,5 @@
-"""The figures of the book: one style, and the plots that chapters share.
+"""Attention as figures: heat maps with matplotlib, and bertviz's views.
 
-Every function returns the matplotlib figure, so that a reader can change it or save it;
-``attention_heads`` returns bertviz's HTML.
 Dimensions: ``Tq`` query places, ``Tk`` key places, ``H`` heads; ``L`` layers, ``T`` tokens.
 """
 
@@ -17,45 +15,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from bertlab.plots.style import INK, set_title
+
 if TYPE_CHECKING:
     import torch
 
-# Six colours that colour-blind readers can tell apart (after Okabe and Ito, 2008), in the order
-# in which the book uses them.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-INK = "#22262A"
-QUIET = "#7A828A"
-
 _views: Counter[str] = Counter()  # how often attention_heads has drawn the same thing
-
-
-def use_style() -> None:
-    """Set matplotlib to the book's look: quiet axes, readable sizes, colours safe to tell apart."""
-    plt.rcParams.update(
-        {
-            "figure.dpi": 110,
-            "figure.facecolor": "white",
-            "figure.constrained_layout.use": True,
-            "font.family": "DejaVu Sans",  # ships with matplotlib: the same figure everywhere
-            "font.size": 10,
-            "text.color": INK,
-            "axes.edgecolor": QUIET,
-            "axes.labelcolor": INK,
-            "axes.titlesize": 11,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.prop_cycle": plt.cycler(color=COLOURS),
-            "xtick.color": QUIET,
-            "ytick.color": QUIET,
-            "xtick.labelcolor": INK,
-            "ytick.labelcolor": INK,
-            "legend.frameon": False,
-            "lines.linewidth": 2,
-            "image.cmap": "Blues",
-        }
-    )
 
 
 def attention_heatmap(
@@ -126,8 +91,7 @@ def attention_heatmap(
     axes[0, 0].set_ylabel("attends (query)")
     axes[0, 0].set_xlabel("attended to (key)")
     figure.colorbar(image, ax=axes[0].tolist(), shrink=0.8, label="weight")
-    if title:
-        figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+    set_title(figure, title)
     return figure
 
 
