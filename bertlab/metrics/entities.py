@@ -80,12 +80,13 @@ def _split(tag: str, place: int, known: set[str], strict: bool) -> tuple[str, st
             f"tag {tag!r} at token {place}: expected O, or a type after one of "
             f"{', '.join(f'{letter}-' for letter in sorted(known - {'O'}))}"
         )
+    kind = rest.strip("-") if strict else rest.split("-", maxsplit=1)[-1]
     if rest and not rest.startswith("-"):
+        reading = prefix if prefix == "O" else f"{prefix}-{kind}"
         warnings.warn(
-            f"tag {tag!r} has no hyphen after its first letter: it is read as {prefix}",
+            f"tag {tag!r} has no hyphen after its first letter: it is read as {reading}",
             stacklevel=4,
         )
-    kind = rest.strip("-") if strict else rest.split("-", maxsplit=1)[-1]
     return prefix, kind or "_"
 
 

@@ -144,6 +144,8 @@ def test_tags_without_a_prefix_fit_no_mode() -> None:
 def test_odd_tags_are_read_as_seqeval_does_and_said() -> None:
     with pytest.warns(UserWarning, match="'ORG' has no hyphen after its first letter: .* as O"):
         assert entity_spans(["ORG"]) == []
+    with pytest.warns(UserWarning, match="it is read as B-PER"):
+        assert entity_spans(["BPER"]) == [("PER", 0, 1)]
 
 
 @pytest.mark.parametrize(("scheme", "mode"), [("IOB", "strict"), ("IOB2", "loose")])
