@@ -97,6 +97,8 @@ class TrainingConfig:
             raise ValueError(f"betas are {self.betas}: expected two numbers from 0 to below 1")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision is {self.precision!r}: expected auto, fp32 or bf16")
+        if self.track not in (None, "tensorboard"):
+            raise ValueError(f"track is {self.track!r}: expected tensorboard")
 
     def resolved(self, batches_per_epoch: int | None) -> TrainingConfig:
         """Return the same run with epochs counted in steps, and all that is left open filled in.

@@ -166,8 +166,9 @@ def train(
         FileNotFoundError: when there is nothing to resume.
         FloatingPointError: when the loss is no finite number any more.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step at hand is done and saved.
-        ValueError: when the run's length is in epochs and the batches have none, or the tracker
-            isn't installed.
+        ValueError: when the run's length is in epochs and the batches have none, when ``metric``
+            isn't among the figures or is missing for ``patience``, or when the tracker isn't
+            installed.
     """
     if hasattr(data, "next_batch"):
         batches = cast(Batches, data)
@@ -175,7 +176,12 @@ def train(
         task = cast(Trainable, data)
         batches = task.batches(config)
         if evaluate is None and task.dev is not None:
-            evaluate, metric = task.measure, task.metric
+            evaluate, metric = task.measure, metric or task.metric
+    if config.patience and (evaluate is None or metric is None):
+        raise ValueError(
+            f"patience is {config.patience}, but nothing says which weights are better: give the "
+            "task dev=, or evaluate= and metric="
+        )
     run = _Run(
         model,
         Objective(model) if objective is None else objective,
@@ -210,6 +216,7 @@ def train(
                 assert evaluate is not None
                 counters.evaluations = due
                 run.evaluate(evaluate)
+                run.log_rest()
             late = counters.seconds - saved >= config.save_every
             if interrupted or run.finished() or late or (evaluated and metric is not None):
                 run.save()
@@ -341,6 +348,11 @@ class _Run:
         self._write(record)
         return record
 
+    def log_rest(self) -> None:
+        """Add the last line, where a run is over and steps are left that no line tells of."""
+        if self.finished() and self._sums:
+            self.log()
+
     def summary(self, record: dict[str, Any]) -> str:
         """Return what the progress bar says."""
         if self.epoch is None:
@@ -360,6 +372,7 @@ class _Run:
 
         Raises:
             FloatingPointError: as ``log``.
+            ValueError: when the figure that decides is missing.
         """
         self._check_finite()
         began = time.monotonic()
@@ -368,6 +381,11 @@ class _Run:
         if self.accelerator.is_main_process:
             with torch.no_grad(), self.autocast():
                 figures = evaluate(self.model)
+            if self.metric is not None and self.metric not in figures:
+                raise ValueError(
+                    f"metric is {self.metric!r}: expected one of the evaluation's figures "
+                    f"({', '.join(figures) or 'there are none'})"
+                )
             self._write(self._place() | {"held_out": figures})
         if self.metric is not None:
             self._compare(self._agreed(figures.get(self.metric, 0.0)))
@@ -396,12 +414,11 @@ class _Run:
             FloatingPointError: as ``log``; a checkpoint that is none isn't written.
         """
         self._check_finite()
-        if self.output is not None and self.accelerator.is_main_process:
-            if self.save_model is not None and self.counters.best_step in (
-                None,
-                self.counters.steps,
-            ):
-                self.save_model(self.model)
+        best_is_present = self.counters.best_step in (None, self.counters.steps)
+        main = self.accelerator.is_main_process
+        if main and self.save_model is not None and best_is_present:
+            self.save_model(self.model)
+        if main and self.output is not None:
             save_state(
                 self.output,
                 {
@@ -440,8 +457,7 @@ class _Run:
         self.history = History(state["history"])
         if self.accelerator.is_main_process:
             self.history.write(self.output)
-        if self.progress() >= 1 and self._sums:  # the run was given a length that it has gone
-            self.log()
+        self.log_rest()  # the run was given a length that it has gone
 
     def clock(self, seconds: float, stop: bool) -> bool:
         """Note the time, and tell whether to stop.
@@ -489,7 +505,10 @@ class _Run:
         if main and self.on_record is not None:
             self.on_record(record)
         if self.config.track is not None:
-            flat = record | record.get("held_out", {})
+            held_out = {
+                f"held_out/{name}": value for name, value in record.get("held_out", {}).items()
+            }
+            flat = record | held_out  # both have a loss
             numbers = {key: value for key, value in flat.items() if isinstance(value, int | float)}
             self.accelerator.log(numbers, step=record["step"])
 
