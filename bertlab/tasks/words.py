@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -117,7 +118,7 @@ def _offsets(text: str, word_ids: Array, pieces: Sequence[tuple[int, int]]) -> O
     """
     starts = np.flatnonzero(np.diff(word_ids, prepend=-1)).tolist()
     result = []
-    for first, after in zip(starts, [*starts[1:], len(pieces)], strict=True):
+    for first, after in pairwise([*starts, len(pieces)]):
         limit = pieces[after][0] if after < len(pieces) else len(text)
         end = pieces[after - 1][1]
         while end < limit and unicodedata.category(text[end]) == "Mn":
