@@ -44,10 +44,6 @@ class Notes:
             if place is not None and (not places or places[-1] != place):
                 places.append(place)
 
-    def count(self, what: str) -> int:
-        """Return how many were counted."""
-        return self._counts.get(what, 0)
-
     def line(self, count: int, noun: str) -> str:
         """Say all in one line.
 

@@ -68,7 +68,10 @@ def decode_lines(
                     expected="text; if the file is UTF-16 without a mark, say "
                     + _advice("utf-16-le"),
                 )
-            yield line.removeprefix("\ufeff") if number == 1 else line
+            if number == 1:
+                line = line.removeprefix("\ufeff")
+            if line:
+                yield line
     except UnicodeDecodeError as error:  # encodings of several bytes, cut or damaged
         raise DataError(
             path=path,
