@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -119,7 +119,7 @@ def predict(config: PredictConfig, progress_bar: bool = True) -> None:
             for record, answer in zip(
                 chunk, task.predict(model, chunk, config.batch_size), strict=True
             ):
-                file.write(json.dumps({**record, **answer}, ensure_ascii=False) + "\n")
+                file.write(json.dumps(beside(record, answer), ensure_ascii=False) + "\n")
             file.flush()
             bar.update(len(chunk))
 
@@ -173,6 +173,11 @@ def _is_complete(record: dict[str, Any], task: str) -> bool:
         tokens = record["tokens"]
         return isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)
     return "text" in text and isinstance(record.get("text_pair"), str | None)
+
+
+def beside(record: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with its answer; a true answer of the same name is kept as ``true_…``."""
+    return {f"true_{k}" if k in answer else k: value for k, value in record.items()} | dict(answer)
 
 
 def read_file(path: Path, how: Reading, task: TaskName, say: Callable[[str], object]) -> Dataset:

@@ -51,7 +51,8 @@ class FinetuneConfig(Reading):
         hold_out: without a dev file, keep this share of the training records in its place.
         epochs: passes over the training data.
         batch_size: rows a batch; a text in windows has several rows.
-        learning_rate: the highest, at the end of the warm-up.
+        learning_rate: the highest, at the end of the warm-up; by default 5e-5, as for BERT-base,
+            1e-4 for a BERT narrower than 768, and 5e-4 below 384, as for bertlab-mini.
         warmup: share of the run in which the learning rate rises.
         weight_decay: of AdamW; biases and LayerNorms don't decay.
         accumulation: compute each batch in this many parts, if it doesn't fit into memory.
@@ -80,7 +81,7 @@ class FinetuneConfig(Reading):
     hold_out: float = 0.0
     epochs: float = 3
     batch_size: int = 16
-    learning_rate: float = 5e-5
+    learning_rate: float | None = None
     warmup: float = 0.1
     weight_decay: float = 0.01
     accumulation: int = 1

@@ -21,7 +21,7 @@ import bertlab
 from bertlab import data
 from bertlab.data.errors import DataError
 from bertlab.model.checkpoint import read_config, write_whole
-from bertlab.tasks.answering import TASKS, precision, quiet, read_file, summary
+from bertlab.tasks.answering import TASKS, beside, precision, quiet, read_file, summary
 from bertlab.tasks.config import FinetuneConfig
 from bertlab.tasks.task import SETTINGS, Task
 from bertlab.tokenization import load_tokenizer
@@ -72,7 +72,9 @@ def finetune(config: FinetuneConfig, progress_bar: bool = True) -> dict[str, Any
     main = state.is_main_process
     say: Callable[[str], object] = print if progress_bar and main else quiet
     shared = {field.name for field in fields(TrainingConfig)}
-    training = TrainingConfig(**{k: v for k, v in asdict(config).items() if k in shared})
+    given = {name: value for name, value in asdict(config).items() if name in shared}
+    given["learning_rate"] = config.learning_rate or _rate(config.model)
+    training = TrainingConfig(**given)
     output = config.output
     with state.main_process_first():
         if main:
@@ -194,6 +196,12 @@ def _begin(config: FinetuneConfig, sets: dict[str, Dataset]) -> tuple[Task, nn.M
     return task, model
 
 
+def _rate(model: str) -> float:
+    """Return a learning rate that suits the model: the narrower, the higher."""
+    width = read_config(model).hidden_size
+    return 5e-5 if width >= 768 else 1e-4 if width >= 384 else 5e-4
+
+
 def _measure(
     config: FinetuneConfig,
     task: Task,
@@ -215,7 +223,7 @@ def _measure(
         def write(path: Path) -> None:
             with path.open("w", encoding="utf-8") as file:
                 for record, answer in zip(last, task.predict(model, last), strict=True):
-                    file.write(json.dumps({**record, **answer}, ensure_ascii=False) + "\n")
+                    file.write(json.dumps(beside(record, answer), ensure_ascii=False) + "\n")
 
         write_whole(config.output / PREDICTIONS, write)
     return figures
@@ -233,7 +241,7 @@ def _speed(steps: list[dict[str, Any]]) -> float:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    logger = logging.getLogger("bertlab.model.checkpoint")
+    logger = logging.getLogger("bertlab")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
