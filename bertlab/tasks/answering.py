@@ -6,6 +6,7 @@ Source: chapters 8 to 10.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -67,7 +68,8 @@ def load_task(name: TaskName, model: str | Path, **settings: Any) -> tuple[Task,
     if known.pop("task", name) != name:
         trained = read_settings(model)["task"]
         raise ValueError(f"{model} was fine-tuned for {trained}: expected a model for {name}")
-    network = getattr(bertlab, kind.model_class).from_pretrained(model)
+    with without_warnings():  # said below, and as an error
+        network = getattr(bertlab, kind.model_class).from_pretrained(model)
     random = network.load_report.missing + network.load_report.newly_initialised
     if random:
         raise ValueError(
@@ -205,6 +207,18 @@ def precision(chosen: Precision) -> Iterator[None]:
     where = device()
     with torch.autocast(where.type, torch.bfloat16, enabled=choose_bf16(chosen, where)):
         yield
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Load a checkpoint without a word about weights that it lacks, such as a new head."""
+    logger = logging.getLogger("bertlab")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def device() -> torch.device:

@@ -6,9 +6,7 @@ Source: Devlin et al. 2019, section 4 and appendix A.3; chapters 8 to 10.
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +19,15 @@ import bertlab
 from bertlab import data
 from bertlab.data.errors import DataError
 from bertlab.model.checkpoint import read_config, write_whole
-from bertlab.tasks.answering import TASKS, beside, precision, quiet, read_file, summary
+from bertlab.tasks.answering import (
+    TASKS,
+    beside,
+    precision,
+    quiet,
+    read_file,
+    summary,
+    without_warnings,
+)
 from bertlab.tasks.config import FinetuneConfig
 from bertlab.tasks.task import SETTINGS, Task
 from bertlab.tokenization import load_tokenizer
@@ -187,7 +193,7 @@ def _begin(config: FinetuneConfig, sets: dict[str, Dataset]) -> tuple[Task, nn.M
         settings |= {"problem": config.labels, "long": config.long}
     task = kind(tokenizer, sets["train"], sets["dev"], **settings)
     torch.manual_seed(config.seed)
-    with _without_warnings():  # of a new head, which is what is wanted here
+    with without_warnings():  # of a new head, which is what is wanted here
         model = getattr(bertlab, kind.model_class).from_pretrained(config.model, **task.overrides)
     if model.load_report.missing:
         raise ValueError(
@@ -237,14 +243,3 @@ def _speed(steps: list[dict[str, Any]]) -> float:
         total += count
         seconds += count / max(line["examples_per_second"], 1e-9)
     return round(total / max(seconds, 1e-9), 1)
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    logger = logging.getLogger("bertlab")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
