@@ -29,22 +29,32 @@ class Answers(NamedTuple):
 def find_answer(context: str, text: str, start: int) -> tuple[str, int] | None:
     """Return an answer's text and where it begins, or None where that can't be known.
 
-    If the text doesn't stand at ``start``, these places are considered, first for the text as it
-    is, then without the blanks around it:
+    An answer whose text stands at ``start`` is returned as it is. Else it loses the blanks around
+    it, and stands at ``start`` if what is left does, with or without those before it. Else these
+    places are considered:
 
-    - where it occurs within ``NEAR`` characters of ``start``, if it does so once;
+    - where the text, or what is left, occurs within ``NEAR`` characters, if it does so once;
     - where ``start`` leads when it counts UTF-16 units (as JavaScript and Java do) or UTF-8 bytes.
 
     The answer is repaired if they are one and the same place.
     """
-    if text and start >= 0 and context.startswith(text, start):
+    bare, blanks = text.strip(), len(text) - len(text.lstrip())
+    if not bare:
+        return None
+    if _stands(context, text, start):
         return text, start
-    for candidate in dict.fromkeys((text, text.strip())):
-        if candidate:
-            places = _near(context, candidate, start) | _recounted(context, candidate, start)
-            if len(places) == 1:
-                return candidate, places.pop()
+    for place in (start + blanks, start):
+        if bare != text and _stands(context, bare, place):
+            return bare, place
+    for candidate, skipped in ((text, blanks), (bare, 0)):
+        places = _near(context, candidate, start) | _recounted(context, candidate, start)
+        if len(places) == 1:
+            return bare, places.pop() + skipped
     return None
+
+
+def _stands(context: str, text: str, start: int) -> bool:
+    return start >= 0 and context.startswith(text, start)
 
 
 def _near(context: str, text: str, start: int) -> set[int]:

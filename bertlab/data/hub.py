@@ -151,10 +151,10 @@ def _convert_texts(
 ) -> Dataset:
     from datasets import ClassLabel
 
-    texts = list(rows[theirs["text"]])
+    texts = rows[theirs["text"]][:]
     pair = theirs.get("text_pair", "text_pair")
-    pairs = list(rows[pair]) if pair in rows.column_names else None
-    labels: list[Any] = list(rows[theirs["label"]])
+    pairs = rows[pair][:] if pair in rows.column_names else None
+    labels: list[Any] = rows[theirs["label"]][:]
     feature = rows.features[theirs["label"]]
     if None in labels or (isinstance(feature, ClassLabel) and -1 in labels):
         raise DataError(
@@ -178,7 +178,7 @@ def _convert_texts(
 def _convert_tokens(
     rows: Any, theirs: dict[str, str], name: str, notes: Notes, report: Report
 ) -> Dataset:
-    tokens, tags = list(rows[theirs["tokens"]]), list(rows[theirs["tags"]])
+    tokens, tags = rows[theirs["tokens"]][:], list(rows[theirs["tags"]])
     names = getattr(getattr(rows.features[theirs["tags"]], "feature", None), "names", None)
     if names:
         tags = [[names[tag] for tag in sequence] for sequence in tags]
@@ -206,8 +206,8 @@ def cut(rows: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     """
     groups = np.arange(len(rows))
     if "context" in rows.column_names:
-        titles = list(rows["title"])
-        owners = titles if all(titles) else list(rows["context"])
+        titles = rows["title"][:]
+        owners = titles if all(titles) else rows["context"][:]
         groups = np.unique(np.array(owners, dtype=object).astype(str), return_inverse=True)[1]
     count = int(groups.max()) + 1
     drawn = np.random.default_rng(seed).permutation(count)[: max(1, round(count * SHARE))]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 Report = Callable[[str], object]
 """Where the line goes: ``print``, a logger's method, a list's ``append``."""
 
-_SHOWN = 5  # places named; the rest is "and N more"
+_SHOWN = 3  # places named; the rest is "and N more"
 
 
 class Notes:

@@ -154,6 +154,7 @@ def test_questions_are_checked_and_parted_by_articles(hub, titles: bool) -> None
     assert splits["test"][0]["answers"] == {"text": ["cat"], "answer_start": [2]}
     assert (len(splits["train"]), len(splits["dev"])) == (45, 5)
     assert set(splits["train"]["context"]).isdisjoint(splits["dev"]["context"])
+    assert load("someone/something", report=str)["dev"].to_list() == splits["dev"].to_list()
 
 
 def test_a_cut_keeps_the_order(hub) -> None:
