@@ -110,7 +110,7 @@ def finetune(config: FinetuneConfig, progress_bar: bool = True) -> dict[str, Any
     resume = config.resume and (output / STATE).is_file()
     if config.resume and not resume:
         say(f"{output} holds no checkpoint yet: beginning at the beginning")
-    for what, count in sorted(task.counts.items()):
+    for what, count in sorted((+task.counts).items()):
         say(f"training data: {count:,} {what}")
     say(f"{len(sets['train']):,} training records make {rows:,} rows")
 
