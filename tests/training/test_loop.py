@@ -18,34 +18,21 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState, GradientState
 from torch import Tensor, nn
-from toy import Endless, Toy, rows
+from toy import (
+    Endless,
+    Toy,
+    assert_same,
+    fit,
+    interrupted,
+    rows,
+    settings,
+    timeless,
+    weights,
+)
 
 import bertlab
-from bertlab.training import History, Objective, TrainingConfig, train
+from bertlab.training import History, Objective, train
 from bertlab.training.loop import _Run, choose_bf16, decay_groups
-
-
-def settings(**changes: Any) -> TrainingConfig:
-    return TrainingConfig(**{"steps": 8, "learning_rate": 0.05, "precision": "fp32", **changes})
-
-
-def fit(model: nn.Module, batches: Any, config: TrainingConfig, **options: Any) -> History:
-    return train(model, batches, config, progress_bar=False, **options)
-
-
-def weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
-    assert a.keys() == b.keys()
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
-
-
-def timeless(history: History) -> list[dict[str, Any]]:
-    clock = ("seconds", "tokens_per_second", "examples_per_second")
-    return [{k: v for k, v in record.items() if k not in clock} for record in history]
 
 
 class One(Endless):
@@ -419,15 +406,6 @@ def test_weights_that_an_update_spoils_are_not_saved(tmp_path: Path) -> None:
 
 
 # --- going on
-
-
-def interrupted(at: int, number: int = signal.SIGINT, times: int = 1) -> Endless:
-    def interrupt(step: int) -> None:
-        if step == at:
-            for _ in range(times):
-                os.kill(os.getpid(), number)
-
-    return Endless(interrupt)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -17,7 +17,10 @@ from bertlab.training import TrainingConfig
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": None}, "length is given by nothing: expected one of epochs, steps, tokens, minutes"),
+        (
+            {"steps": None},
+            "length is given by nothing: expected one of epochs, steps, tokens, minutes",
+        ),
         ({"minutes": 1}, "length is given by steps and minutes: expected one"),
         ({"tokens": 5, "minutes": 1.0}, "given by steps and tokens and minutes"),
         ({"steps": 0}, "steps is 0: expected a number above 0"),
@@ -31,6 +34,11 @@ from bertlab.training import TrainingConfig
         ({"accumulation": 0}, "accumulation is 0"),
         ({"log_every": 0}, "log_every is 0"),
         ({"evaluate_every": 0.0}, "evaluate_every is 0.0"),
+        ({"steps": None, "epochs": 0}, "epochs is 0: expected a number above 0"),
+        ({"epochs": 3}, "length is given by epochs and steps: expected one"),
+        ({"batch_size": 0}, "batch_size is 0: expected a number above 0"),
+        ({"patience": -1}, "patience is -1: expected a number from 0 on"),
+        ({"track": "wandb"}, "track is 'wandb': expected tensorboard"),
         ({"save_every": -1.0}, "save_every is -1.0: expected a number from 0 on"),
         ({"save_every": math.nan}, "save_every is nan"),
         ({"seed": -1}, "seed is -1: expected a number from 0 on"),
@@ -56,6 +64,32 @@ def test_progress_follows_what_the_length_is_given_in() -> None:
     assert TrainingConfig(tokens=1000).progress(999, 250, 999) == 0.25
     assert TrainingConfig(minutes=2).progress(999, 999, 30) == 0.25
     assert TrainingConfig(tokens=1000).progress(1, 1500, 1) == 1, "never beyond the end"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "batches", "steps", "log_every"),
+    [(3, 10, 30, 1), (2.5, 3, 8, 1), (0.01, 10, 1, 1), (4, 100, 400, 10), (10, 1000, 10_000, 50)],
+)
+def test_epochs_become_steps(epochs: float, batches: int, steps: int, log_every: int) -> None:
+    """Short runs get forty lines of history; each epoch ends with an evaluation."""
+    config = TrainingConfig(epochs=epochs).resolved(batches)
+    assert (config.epochs, config.steps, config.log_every) == (None, steps, log_every)
+    assert config.evaluate_every == pytest.approx(batches / steps)
+    assert config.progress(steps, 0, 0) == 1
+    given = TrainingConfig(epochs=epochs, log_every=7, evaluate_every=0.5).resolved(batches)
+    assert (given.log_every, given.evaluate_every) == (7, 0.5)
+
+
+def test_other_lengths_stay_as_they_are() -> None:
+    for batches in (None, 10):
+        config = TrainingConfig(tokens=500).resolved(batches)
+        assert (config.tokens, config.steps) == (500, None)
+        assert (config.log_every, config.evaluate_every) == (50, 0.05)
+
+
+def test_epochs_of_batches_without_an_end_are_refused() -> None:
+    with pytest.raises(ValueError, match="no end: give steps, tokens or minutes"):
+        TrainingConfig(epochs=1).resolved(None)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))

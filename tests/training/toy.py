@@ -1,7 +1,9 @@
-"""A model and batches small enough to train in a moment, for the tests beside this file."""
+"""A model and batches small enough to train in a moment, and what test files here share."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from bertlab.training import History, TrainingConfig, train
 
 VOCABULARY, WIDTH = 11, 6
 
@@ -62,3 +66,35 @@ class Endless:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.number = state["number"]
+
+
+def interrupted(at: int, number: int = signal.SIGINT, times: int = 1) -> Endless:
+    def interrupt(step: int) -> None:
+        if step == at:
+            for _ in range(times):
+                os.kill(os.getpid(), number)
+
+    return Endless(interrupt)
+
+
+def settings(**changes: Any) -> TrainingConfig:
+    return TrainingConfig(**{"steps": 8, "learning_rate": 0.05, "precision": "fp32", **changes})
+
+
+def fit(model: nn.Module, batches: Any, config: TrainingConfig, **options: Any) -> History:
+    return train(model, batches, config, progress_bar=False, **options)
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def timeless(history: History) -> list[dict[str, Any]]:
+    clock = ("seconds", "tokens_per_second", "examples_per_second")
+    return [{k: v for k, v in record.items() if k not in clock} for record in history]
