@@ -186,8 +186,8 @@ def _check_header(header: list[str], delimiter: str, path: Path, line: int) -> N
                 path=path,
                 line=line,
                 found=f"one column, {header[0]!r}",
-                expected=f"columns parted by {delimiter!r}; if {other!r} parts them, say "
-                f"delimiter={other!r}",
+                expected=f"columns parted by {delimiter!r}; if {other!r} parts them, "
+                f"{'name the file .tsv, or ' if other == chr(9) else ''}say delimiter={other!r}",
             )
 
 
