@@ -73,8 +73,8 @@ def _members(owner: Any, place: str, name: str, path: Path) -> list[tuple[str, d
     if not isinstance(owner, dict):
         raise wrong(
             found=f"{kind(owner)} at {place or 'the top'}",
-            expected=f'an object with the field "{name}", as SQuAD\'s files have; for other records, '
-            "a .jsonl file with an object a line",
+            expected=f'an object with the field "{name}", as SQuAD\'s files have; '
+            "for other records, a .jsonl file with an object a line",
         )
     here = f"{place}.{name}" if place else name
     members = owner.get(name)
