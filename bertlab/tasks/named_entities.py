@@ -47,8 +47,7 @@ class NamedEntities(Task):
     """Sentences, and a tag in IOB2 for each of their words.
 
     A record has ``tokens``: words, which are tagged as they are. Or, to be answered only, it has a
-    ``text``: its words are those that the tokenizer parts it into (at white space, and around each
-    punctuation mark), and entities are cut from it.
+    ``text``: ``bertlab.tasks.words.read_words`` parts it, and entities are cut from it.
 
     Args:
         tokenizer: the model's.
@@ -224,11 +223,10 @@ class NamedEntities(Task):
         entities = []
         for kind, first, after in spans(tags):
             start, end = offsets[first][0], offsets[after - 1][1]
+            cut = record["text"][start:end] if tokens is None else " ".join(tokens[start:end])
             entities.append(
                 {
-                    "text": record["text"][start:end]
-                    if tokens is None
-                    else " ".join(tokens[start:end]),
+                    "text": cut,
                     "type": kind,
                     "start": start,
                     "end": end,

@@ -6,6 +6,7 @@ Source: Devlin et al. 2019, section 5.3; chapter 9.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Offsets = list[tuple[int, int]]
+
+# Letters and digits of scripts that part words by spaces: nothing from the Chinese blocks on.
+_LETTER = r"[^\W_\u2e80-\U0010ffff]"
+# What stays one word, as in most annotated data, though the tokenizer parts it at each mark.
+_JOINED = re.compile(
+    rf"\b{_LETTER}(?:\.{_LETTER}\b)+\.?"  # U.S.
+    rf"|{_LETTER}+(?:(?:[-&]|\.(?=[a-z0-9])|['’](?![sS]\b)){_LETTER}+)+"  # F-16, O'Neill, bert.org
+)
 
 
 class Words(NamedTuple):
@@ -37,7 +46,14 @@ class Words(NamedTuple):
 
 
 def read_words(tokenizer: PreTrainedTokenizerBase, records: Sequence[Record]) -> list[Words]:
-    """Tokenise records: all of ``tokens`` in one call, and all of ``text`` in another."""
+    """Tokenise records: all of ``tokens`` in one call, and all of ``text`` in another.
+
+    The words of a text are the tokenizer's: what stands between white space, and each punctuation
+    mark and Chinese character alone. But abbreviations such as ``U.S.`` stay whole, and so do
+    letters or digits with a hyphen, ``&``, an apostrophe (unless it is a possessive ``'s``) or a
+    full stop (before a digit or a small letter) between them, as models learn it from annotated
+    data.
+    """
     found: dict[int, Words] = {}
     for split in (True, False):
         chosen = [
@@ -61,7 +77,8 @@ def read_words(tokenizer: PreTrainedTokenizerBase, records: Sequence[Record]) ->
             if split:
                 offsets = [(number, number + 1) for number in range(len(asked[place]))]
             else:
-                offsets = _offsets(asked[place], word_ids, encoded["offset_mapping"][place])
+                spans = encoded["offset_mapping"][place]
+                word_ids, offsets = _words_of_text(asked[place], word_ids, spans)
             found[index] = Words(pieces, word_ids, offsets)
     return [found[index] for index in range(len(records))]
 
@@ -111,17 +128,29 @@ def most_context(bounds: Array, parts: Sequence[tuple[int, int]]) -> list[Array]
     return [np.flatnonzero(owner == number) for number in range(len(parts))]
 
 
-def _offsets(text: str, word_ids: Array, pieces: Sequence[tuple[int, int]]) -> Offsets:
-    """Return where each word of a text starts and ends, given where its pieces do.
+def _words_of_text(
+    text: str, word_ids: Array, spans: Sequence[tuple[int, int]]
+) -> tuple[Array, Offsets]:
+    """Join what the tokenizer parts too finely, and say where each word starts and ends.
 
-    Accents that an uncased model doesn't see, and that the last piece lacks, belong to the word.
+    Args:
+        text: what was tokenised.
+        word_ids: ``(P,)``, the tokenizer's.
+        spans: ``P`` pairs, where the pieces start and end.
+
+    Returns:
+        Word ids ``(P,)``, and ``W`` pairs.
     """
-    starts = np.flatnonzero(np.diff(word_ids, prepend=-1)).tolist()
-    result = []
-    for first, after in pairwise([*starts, len(pieces)]):
-        limit = pieces[after][0] if after < len(pieces) else len(text)
-        end = pieces[after - 1][1]
+    inside = {at for found in _JOINED.finditer(text) for at in range(*found.span())[1:]}
+    begins = np.diff(word_ids, prepend=-1) != 0  # (P,)
+    for place, ((_, before), (start, _)) in enumerate(pairwise(spans), start=1):
+        begins[place] &= before < start or start not in inside
+    offsets = []
+    for first, after in pairwise([*np.flatnonzero(begins).tolist(), len(spans)]):
+        end = spans[after - 1][1]
+        limit = spans[after][0] if after < len(spans) else len(text)
+        # Accents that an uncased model doesn't see, and that the last piece lacks, are the word's.
         while end < limit and unicodedata.category(text[end]) == "Mn":
             end += 1
-        result.append((pieces[first][0], end))
-    return result
+        offsets.append((spans[first][0], end))
+    return begins.cumsum(dtype=np.int32) - 1, offsets

@@ -24,7 +24,7 @@ from bertlab.data.tags import invalid_places, spans
 from bertlab.model.heads import IGNORED
 from bertlab.tasks.named_entities import NamedEntities, best_valid
 from bertlab.tasks.task import Features
-from bertlab.tasks.words import most_context, word_windows
+from bertlab.tasks.words import most_context, read_words, word_windows
 from bertlab.training import TrainingConfig, train
 
 LABELS = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
@@ -391,9 +391,9 @@ def test_only_invalid_sequences_are_decoded_anew(
 def test_entities_of_a_text_are_cut_from_it(tokenizer: PreTrainedTokenizerBase) -> None:
     """Character offsets, whatever the spaces, the punctuation and the accents around them."""
     text = " \n“Ada  Lovelace”, of New\u200bYork\u200b; U.S.\t東京 "
-    words = ["“", "Ada", "Lovelace", "”", ",", "of", "New\u200bYork", ";", *"U.S.", "東", "京"]
-    tags = ["O", "B-PER", "I-PER", "O", "O", "O", "B-LOC", "O", "B-LOC", *["I-LOC"] * 3]
-    tags += ["B-LOC", "I-LOC"]
+    words = ["“", "Ada", "Lovelace", "”", ",", "of", "New\u200bYork", ";", "U.S.", "東", "京"]
+    tags = ["O", "B-PER", "I-PER", "O", "O", "O", "B-LOC", "O"]
+    tags += ["B-LOC", "B-LOC", "I-LOC"]
     named = task(tokenizer)
     features = named.features([{"text": text}], labelled=False)
     (answer,) = named.decode([{"text": text}], features, oracle(named, features, [tags]))
@@ -408,6 +408,42 @@ def test_entities_of_a_text_are_cut_from_it(tokenizer: PreTrainedTokenizerBase) 
     ]
     assert all(text[e["start"] : e["end"]] == e["text"] for e in answer["entities"])
     assert answer.keys() == {"entities"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("the U.S.A. and D.C", ["the", "U.S.A.", "and", "D.C"]),
+        ("I live in D.C.", ["I", "live", "in", "D.C."]),
+        ("I live in London.He too", ["I", "live", "in", "London", ".", "He", "too"]),
+        ("AT&T's F-16 (v3.11)", ["AT&T", "'", "s", "F-16", "(", "v3.11", ")"]),
+        ("O’Neill’s and JAMES'S", ["O’Neill", "’", "s", "and", "JAMES", "'", "S"]),
+        ("see example.org/a_b - now--", ["see", "example.org", "/", *"a_b", *"-", "now", *"--"]),
+        ("Jean-Claude Müller-Lüdenscheidt", ["Jean-Claude", "Müller-Lüdenscheidt"]),
+        ("東京-大阪 서울-부산", ["東", "京", "-", "大", "阪", "서울", "-", "부산"]),
+    ],
+)
+def test_words_of_a_text_are_as_annotators_part_them(
+    tokenizer: PreTrainedTokenizerBase, text: str, words: list[str]
+) -> None:
+    """Labels are learned at first pieces: the 16 of F-16 must not be asked for one of its own."""
+    (read,) = read_words(tokenizer, [{"text": text}])
+    assert [text[start:end] for start, end in read.offsets] == words
+    assert sorted(set(read.word_ids.tolist())) == list(range(len(words)))
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_words_of_any_text_are_slices_in_order(
+    tokenizer: PreTrainedTokenizerBase, text: str
+) -> None:
+    """As pieces, they are the text's own: what transformers' pipeline reads."""
+    (read,) = read_words(tokenizer, [{"text": text}])
+    ends = itertools.chain((0,), itertools.chain(*read.offsets), (len(text),))
+    assert all(a <= b for a, b in itertools.pairwise(ends))
+    assert read.pieces.tolist() == tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert sorted(set(read.word_ids.tolist())) == list(range(len(read.offsets)))
+    assert (np.diff(read.word_ids) >= 0).all()
 
 
 def test_an_uncased_model_keeps_the_accents_of_the_text() -> None:
