@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, nullcontext
-from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -449,7 +448,7 @@ class _Run:
             torch.cuda.set_rng_state_all(state["random_cuda"])
         self.counters, self._since = Counters(**state["counters"]), Counters(**state["since"])
         best_is_present = self.counters.best_step == self.counters.steps and not self.finished()
-        self._best = deepcopy(state["model"]) if best_is_present else state["best"]
+        self._best = state["model"] if best_is_present else state["best"]
         device = self.accelerator.device
         self._sums = {name: total.to(device) for name, total in state["sums"].items()}
         self.bf16 = state["bf16"]
