@@ -9,6 +9,7 @@ Dimensions: ``C`` classes. Source: Devlin et al. 2019, section 4.1; chapter 8.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -120,6 +121,7 @@ class Classification(Task):
                 features.rows.append(self._row(a, b) | label)
                 features.record.append(index)
                 features.extras.append(None)
+        features.counts += Counter()  # drops what happened 0 times
         return features
 
     def logits(self, output: Any) -> Tensor:
@@ -154,7 +156,8 @@ class Classification(Task):
         if self.problem == "regression":
             return metrics.regression_scores(true, predicted)
         if self.problem == "multi":
-            return metrics.multi_label_scores(true, predicted, self.labels)
+            known = dict.fromkeys([*self.labels, *(label for labels in true for label in labels)])
+            return metrics.multi_label_scores(true, predicted, list(known))
         return metrics.classification_scores(true, predicted)
 
     def _pieces(self, texts: list[str]) -> list[list[int]]:
@@ -179,14 +182,16 @@ class Classification(Task):
         if len(a) + len(b or ()) <= room:
             return [(a, b)]
         if self.long == "windows":
-            features.counts["texts read in windows"] += 1
             if b is None:
+                features.counts["texts read in windows"] += 1
                 return [(a[start:end], None) for start, end in windows(len(a), room, self.stride)]
-            # The first text stays, as a question would; the second one is read in windows.
-            if len(a) > room // 2:
-                features.counts["first texts cut"] += 1
-                a = a[: room // 2]
+            # The first text stays, as a question would; the second one is read in windows, which
+            # have half of the row, or less if that is all it needs.
+            most = max(room // 2, room - len(b))
+            features.counts["first texts cut"] += len(a) > most
+            a = a[:most]
             room -= len(a)
+            features.counts["texts read in windows"] += len(b) > room
             stride = min(self.stride, room // 2)
             return [(a, b[start:end]) for start, end in windows(len(b), room, stride)]
         features.counts["texts cut"] += 1
@@ -198,6 +203,7 @@ class Classification(Task):
             return [(a, b[: room - len(a)])]
         if len(b) <= half:
             return [(a[: room - len(b)], b)]
+        half += room % 2 if len(a) > len(b) else 0  # the longer one has the odd place
         return [(a[:half], b[: room - half])]
 
     def _row(self, a: list[int], b: list[int] | None) -> Row:
@@ -248,4 +254,4 @@ def _names(values: Iterable[str | list[str]]) -> list[str]:
             expected="at least two different ones in the training data, or labels=",
         )
     numbers = all(name.removeprefix("-").isdecimal() for name in names)
-    return sorted(names, key=int) if numbers else sorted(names)
+    return sorted(sorted(names), key=int) if numbers else sorted(names)  # "1" and "01" differ

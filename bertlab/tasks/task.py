@@ -164,10 +164,20 @@ class Task(ABC):
     def evaluate(
         self, model: nn.Module, records: Dataset, batch_size: int = 32, progress_bar: bool = False
     ) -> dict[str, Any]:
-        """Return the loss and the figures of a model on records that have the right answers."""
+        """Return the loss and the figures of a model on records that have the right answers.
+
+        What should be said of the records, such as ``{"texts cut": 3}``, is in ``counts``.
+
+        Raises:
+            ValueError: when there are no records.
+        """
         chunk = _chunk(records)
-        predictions, loss = self._answer(model, chunk, batch_size, True, progress_bar)
-        return {"loss": loss} | self.score(chunk, predictions)
+        if not chunk:
+            raise ValueError("there are no records to evaluate on")
+        counts: Counter[str] = Counter()
+        predictions, loss = self._answer(model, chunk, batch_size, True, progress_bar, counts)
+        told = {"counts": dict(counts)} if counts else {}
+        return {"loss": loss} | self.score(chunk, predictions) | told
 
     def predict(
         self,
@@ -175,6 +185,7 @@ class Task(ABC):
         records: Iterable[Record],
         batch_size: int = 32,
         at_a_time: int = 1024,
+        counts: Counter[str] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Answer records of any number, in their order, a thousand in memory at a time.
 
@@ -183,10 +194,11 @@ class Task(ABC):
             records: without labels, or with labels that aren't looked at.
             batch_size: rows that the model reads at once.
             at_a_time: records that are sorted by length together.
+            counts: receives what should be said of the records, such as ``{"texts cut": 3}``.
         """
         remaining = iter(records)
         while chunk := list(islice(remaining, at_a_time)):
-            yield from self._answer(model, chunk, batch_size, False, False)[0]
+            yield from self._answer(model, chunk, batch_size, False, False, counts)[0]
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer and ``task.json``, which ``load_task`` reads."""
@@ -202,13 +214,16 @@ class Task(ABC):
         batch_size: int,
         labelled: bool,
         progress_bar: bool,
+        counts: Counter[str] | None = None,
     ) -> tuple[list[dict[str, Any]], float | None]:
-        """Return a prediction a record, and the mean loss if there are labels."""
+        """Return a prediction a record, and the mean loss if there are labels; add to counts."""
         features = self.features(records, labelled)
+        if counts is not None:
+            counts.update(features.counts)
         rows = features.rows
         device = next(model.parameters()).device
         logits: list[Array] = [np.empty(0)] * len(rows)
-        losses, counts = 0.0, 0
+        losses, labels = 0.0, 0
         objective = Objective(model)
         training = model.training
         model.eval()
@@ -222,13 +237,13 @@ class Task(ABC):
                     batch = {name: batch[name] for name in _MODEL_READS}
                 output = model(**batch)
                 if count:
-                    losses, counts = losses + float(output.loss) * count, counts + count
+                    losses, labels = losses + float(output.loss) * count, labels + count
                 numbers = self.logits(output).float().cpu().numpy()
                 for index, row in zip(chosen, numbers, strict=True):
                     logits[index] = row if row.ndim == 1 else row[: len(rows[index]["input_ids"])]
                 bar.update(len(chosen))
         model.train(training)
-        return self.decode(records, features, logits), losses / counts if counts else None
+        return self.decode(records, features, logits), losses / labels if labels else None
 
 
 def windows(length: int, room: int, stride: int) -> list[tuple[int, int]]:
