@@ -143,8 +143,7 @@ def _words_of_text(
     """
     inside = {at for found in _JOINED.finditer(text) for at in range(*found.span())[1:]}
     begins = np.diff(word_ids, prepend=-1) != 0  # (P,)
-    for place, ((_, before), (start, _)) in enumerate(pairwise(spans), start=1):
-        begins[place] &= before < start or start not in inside
+    begins &= np.array([start not in inside for start, _ in spans], dtype=bool)
     offsets = []
     for first, after in pairwise([*np.flatnonzero(begins).tolist(), len(spans)]):
         end = spans[after - 1][1]

@@ -421,6 +421,7 @@ def test_entities_of_a_text_are_cut_from_it(tokenizer: PreTrainedTokenizerBase) 
         ("see example.org/a_b - now--", ["see", "example.org", "/", *"a_b", *"-", "now", *"--"]),
         ("Jean-Claude Müller-Lüdenscheidt", ["Jean-Claude", "Müller-Lüdenscheidt"]),
         ("東京-大阪 서울-부산", ["東", "京", "-", "大", "阪", "서울", "-", "부산"]),
+        ("a.\u0301b", ["a", ".", "\u0301b"]),  # an accent that is seen is no part of the stop
     ],
 )
 def test_words_of_a_text_are_as_annotators_part_them(
