@@ -10,9 +10,7 @@ Source: Devlin et al. 2019, sections 4.2 and 4.3, and its released ``run_squad.p
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from bertlab import metrics
+from bertlab.tasks.pieces import Pieces, read_pieces
 from bertlab.tasks.spans import best_spans, null_scores
 from bertlab.tasks.task import Array, Features, Record, Task, softmax, windows
 from bertlab.training.batching import Row
@@ -30,15 +29,7 @@ if TYPE_CHECKING:
 
 _LONGEST_QUESTION = 64  # pieces, as in run_squad.py
 _STRIDE = 128
-_AT_A_TIME = 1024  # texts whose pieces the tokenizer holds at once, with all that it knows of them
 _NO_SPAN = -1e9  # the score of a span where the context has no piece; finite, for JSON
-
-
-class Pieces(NamedTuple):
-    """A text's pieces: ids ``(n,)``, and where each stands in the text, ``(n, 2)`` code points."""
-
-    ids: Array
-    offsets: Array
 
 
 class Window(NamedTuple):
@@ -119,28 +110,28 @@ class QuestionAnswering(Task):
         """
         features = Features()
         contexts = list(dict.fromkeys(record["context"] for record in records))
-        pieces = dict(zip(contexts, self._pieces(contexts), strict=True))
-        questions = self._pieces(record["question"] for record in records)
+        pieces = dict(zip(contexts, read_pieces(self.tokenizer, contexts), strict=True))
+        questions = read_pieces(self.tokenizer, (record["question"] for record in records))
         for index, (record, question) in enumerate(zip(records, questions, strict=True)):
             context = pieces[record["context"]]
             ids = question.ids[: self._longest_question]
             features.counts["questions cut"] += len(ids) < len(question.ids)
-            answer = _answer_pieces(record["answers"], context.offsets) if labelled else None
+            answer = _answer(record, context) if labelled else None
+            held = False
             parts = windows(len(context.ids), self._room - len(ids), self.stride)
-            features.counts["contexts read in windows"] += len(parts) > 1
-            held = 0
             for start, stop in parts:
                 row = self._row(ids, context.ids[start:stop])
                 if labelled:
                     row["start_positions"] = row["end_positions"] = 0
                     if answer is not None and start <= answer[0] <= answer[1] < stop:
-                        shift = len(ids) + 2 - start
+                        shift = len(ids) + 2 - start  # from a place in the context to one in here
                         row["start_positions"] = answer[0] + shift
                         row["end_positions"] = answer[1] + shift
-                        held += 1
+                        held = True
                 features.rows.append(row)
                 features.record.append(index)
                 features.extras.append(Window(len(ids) + 2, context.offsets[start:stop]))
+            features.counts["contexts read in windows"] += len(parts) > 1
             features.counts["answers that no window holds"] += answer is not None and not held
         features.counts = +features.counts  # without those that are 0
         return features
@@ -261,20 +252,6 @@ class QuestionAnswering(Task):
             "null_score": null_score,
         }
 
-    def _pieces(self, texts: Iterable[str]) -> Iterator[Pieces]:
-        """Yield the pieces of each text."""
-        backend = self.tokenizer.backend_tokenizer
-        backend.no_truncation()  # a former use of the tokenizer may have left that on
-        backend.no_padding()
-        remaining = iter(texts)
-        while chunk := list(islice(remaining, _AT_A_TIME)):
-            encodings = backend.encode_batch(chunk, add_special_tokens=False)
-            for text, encoding in zip(chunk, encodings, strict=True):
-                offsets = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
-                if not text.isascii():
-                    _add_marks(text, offsets)
-                yield Pieces(np.array(encoding.ids, dtype=np.int32), offsets)
-
     def _row(self, question: Array, context: Array) -> Row:
         cls, sep = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
         ids = np.concatenate(([cls], question, [sep], context, [sep]), dtype=np.int32)
@@ -283,29 +260,13 @@ class QuestionAnswering(Task):
         return {"input_ids": ids, "token_type_ids": types}
 
 
-def _answer_pieces(answers: Mapping[str, Any], offsets: Array) -> tuple[int, int] | None:
-    """Return the first and last piece that the first answer touches; None without an answer.
-
-    Where it touches none, as the tokenizer dropped all its characters, the last is before the
-    first.
-    """
+def _answer(record: Record, context: Pieces) -> tuple[int, int] | None:
+    """Return the first and the last piece of the first answer, if there is one."""
+    answers = record["answers"]
     if not answers["text"]:
         return None
     start = answers["answer_start"][0]
-    end = start + len(answers["text"][0])
-    first = np.searchsorted(offsets[:, 1], start, side="right")
-    last = np.searchsorted(offsets[:, 0], end, side="left") - 1
-    return int(first), int(last)
-
-
-def _add_marks(text: str, offsets: Array) -> None:
-    """Let pieces end after the accents on their last letter, which a tokenizer may have dropped."""
-    nexts = np.append(offsets[1:, 0], len(text))
-    for piece in np.flatnonzero(offsets[:, 1] < nexts):
-        end = int(offsets[piece, 1])
-        while end < nexts[piece] and unicodedata.category(text[end])[0] == "M":
-            end += 1
-        offsets[piece, 1] = end
+    return context.touching(start, start + len(answers["text"][0]))
 
 
 def _texts(records: Iterable[Record]) -> list[list[str]]:

@@ -114,8 +114,7 @@ def best_places(logits: Array, lengths: Array, count: int) -> Array:
     for row in np.flatnonzero(tied.any(axis=1)):
         best = np.argsort(logits[row, : lengths[row]])[::-1][:count]
         places[row, : len(best)] = best
-    result: Array = places[:, :count]
-    return result
+    return places[:, :count].astype(np.int32)
 
 
 def _pair(
@@ -150,7 +149,8 @@ def _pair(
         - np.where(starts >= first, starts, table.shape[2])[:, :, None]
     )  # (W, N, N)
     valid = (gaps >= 0) & (gaps < max_length)
-    flat = np.where(valid, scores, np.float32(-np.inf)).reshape(len(rows), -1)  # (W, N·N)
+    np.copyto(scores, -np.inf, where=~valid)
+    flat = scores.reshape(len(rows), -1)  # (W, N·N)
     last = max(flat.shape[1] - n_best, 0)
     least = np.partition(flat, last, axis=1)[:, last, None]  # (W, 1): the score of the last one
     kept = np.flatnonzero((flat >= least) & valid.reshape(flat.shape))
