@@ -7,7 +7,7 @@
 #   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-all quick lint notebooks times clean
+.PHONY: help book serve test test-all quick lint notebooks times results clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -56,6 +56,10 @@ notebooks: $(VENV)/.ready ## execute and normalise the chapters in place (CHAPTE
 times: $(VENV)/.ready ## measure the chapters' running times and put them into the README
 	@$(BIN)/python book/_ext/notebooks.py run $(CHAPTERS) --times results/chapters.json
 	@$(BIN)/python book/_ext/chapter_table.py
+	@$(BIN)/python book/_ext/results_page.py
+
+results: $(VENV)/.ready ## write the book's page of results from what the benchmarks measured
+	@$(BIN)/python book/_ext/results_page.py
 
 clean: ## remove what was built, and the environment
 	rm -rf _build build dist *.egg-info $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .hypothesis
