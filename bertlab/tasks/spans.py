@@ -101,20 +101,27 @@ def best_places(logits: Array, lengths: Array, count: int) -> Array:
 
     Returns:
         ``(W, N)``: ``np.argsort(row)[::-1][:N]`` of each row, which says nothing of the order of
-        equal numbers; but it is always the same for the same row.
+        equal numbers, but is always the same for the same row. A row of fewer places has 0 after
+        them.
     """
     longest = logits.shape[1]
     taken = min(count + 1, longest)  # one more shows whether the last one has its equals
-    places = np.argpartition(logits, longest - taken, axis=1)[:, longest - taken :]
-    values = np.take_along_axis(logits, places, axis=1)
+    least = np.partition(logits, longest - taken, axis=1)[:, longest - taken, None]  # (W, 1)
+    rows, places = np.divmod(np.flatnonzero(logits >= least), longest)
+    sizes = np.bincount(rows, minlength=len(logits))
+    usual = sizes == taken
+    best = np.zeros((len(logits), taken), dtype=np.int32)
+    best[usual] = places[usual[rows]].reshape(-1, taken)
+    values = np.take_along_axis(logits, best, axis=1)
     order = np.argsort(-values, axis=1)
-    places = np.take_along_axis(places, order, axis=1)
+    best = np.take_along_axis(best, order, axis=1)
     values = np.take_along_axis(values, order, axis=1)
-    tied = (values[:, 1:] == values[:, :-1]) & np.isfinite(values[:, 1:])
-    for row in np.flatnonzero(tied.any(axis=1)):
-        best = np.argsort(logits[row, : lengths[row]])[::-1][:count]
-        places[row, : len(best)] = best
-    return places[:, :count].astype(np.int32)
+    usual &= (values[:, 1:] < values[:, :-1]).all(axis=1)
+    for row in np.flatnonzero(~usual):
+        exact = np.argsort(logits[row, : lengths[row]])[::-1][:count]
+        best[row] = 0
+        best[row, : len(exact)] = exact
+    return best[:, :count]
 
 
 def _pair(
