@@ -26,6 +26,8 @@ from bertlab.exercises import (
     ch06_pairs,
     ch07_adamw,
     ch07_schedule,
+    ch09_entities,
+    ch09_viterbi,
     engine,
 )
 from bertlab.exercises.result import CheckResult
@@ -49,6 +51,8 @@ _MODULES = (
     ch06_pairs,
     ch07_schedule,
     ch07_adamw,
+    ch09_entities,
+    ch09_viterbi,
 )
 _SPECS: dict[str, Spec] = {
     spec.exercise.name: spec for module in _MODULES for spec in module.EXERCISES
