@@ -11,24 +11,21 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
 
 import bertlab
-from bertlab import data
-from bertlab.data.errors import DataError
 from bertlab.model.checkpoint import read_config, write_whole
 from bertlab.tasks.answering import (
     TASKS,
     beside,
     precision,
     quiet,
-    read_file,
     summary,
     without_warnings,
 )
 from bertlab.tasks.config import FinetuneConfig
+from bertlab.tasks.records import read_sets
 from bertlab.tasks.task import SETTINGS, Task
 from bertlab.tokenization import load_tokenizer
 from bertlab.training import TrainingConfig, train
@@ -77,51 +74,42 @@ def finetune(config: FinetuneConfig, progress_bar: bool = True) -> dict[str, Any
     state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     main = state.is_main_process
     say: Callable[[str], object] = print if progress_bar and main else quiet
-    shared = {field.name for field in fields(TrainingConfig)}
-    given = {name: value for name, value in asdict(config).items() if name in shared}
-    given["learning_rate"] = config.learning_rate or _rate(config.model)
-    training = TrainingConfig(**given)
-    output = config.output
-    with state.main_process_first():
-        if main:
-            inputs = (config.train, config.dev, config.test, config.dataset, config.model)
-            open_output(
-                output,
-                program=_PROGRAM,
-                command=command_line(_PROGRAM, config, positional=("task",)),
-                config=asdict(config),
-                may_change=("log_every", "save_every", "track", "precision"),
-                inputs=[path for path in inputs if path is not None],
-                files=_FILES,
-                resume=config.resume,
-                overwrite=config.overwrite,
-            )
-        try:
-            sets = _read(config, say)
+    training = _training(config)
+    output, opened = config.output, False
+    try:
+        with state.main_process_first():
+            if main and not config.overwrite:
+                _open(config)
+                opened = True
+            if config.resume and (output / METRICS).is_file():
+                (output / STATE).unlink(missing_ok=True)
+                say(f"the run in {output} was finished already")
+                return dict(json.loads((output / METRICS).read_text(encoding="utf-8")))
+            sets = read_sets(config, say)
             task, model = _begin(config, sets)
             rows = len(task.batches(training).rows)
-        except (ValueError, OSError):
-            if main:
-                forget(output)
-            raise
-    if config.resume and (output / METRICS).is_file():
-        say(f"the run in {output} was finished already")
-        return dict(json.loads((output / METRICS).read_text(encoding="utf-8")))
-    resume = config.resume and (output / STATE).is_file()
-    if config.resume and not resume:
-        say(f"{output} holds no checkpoint yet: beginning at the beginning")
-    for what, count in sorted((+task.counts).items()):
-        say(f"training data: {count:,} {what}")
-    say(f"{len(sets['train']):,} training records make {rows:,} rows")
+            if main and config.overwrite:  # now that all is known to be well
+                _open(config)
+                opened = True
+        resume = config.resume and (output / STATE).is_file()
+        if config.resume and not resume:
+            say(f"{output} holds no checkpoint yet: beginning at the beginning")
+        for what, count in sorted((+task.counts).items()):
+            say(f"training data: {count:,} {what}")
+        say(f"{len(sets['train']):,} training records make {rows:,} rows")
 
-    def save(best: nn.Module) -> None:
-        best.save_pretrained(output)  # type: ignore[operator]
-        task.save(output)
+        def save(best: nn.Module) -> None:
+            best.save_pretrained(output)  # type: ignore[operator]
+            task.save(output)
 
-    history = train(
-        model, task, training, output=output, save_model=save, resume=resume,
-        progress_bar=progress_bar,
-    )  # fmt: skip
+        history = train(
+            model, task, training, output=output, save_model=save, resume=resume,
+            progress_bar=progress_bar,
+        )  # fmt: skip
+    except Exception:
+        if opened:
+            forget(output)
+        raise
     metrics: dict[str, Any] = {}
     if main:
         metrics = _measure(config, task, model, sets, say)
@@ -142,37 +130,29 @@ def finetune(config: FinetuneConfig, progress_bar: bool = True) -> dict[str, Any
     return metrics
 
 
-def _read(config: FinetuneConfig, say: Callable[[str], object]) -> dict[str, Dataset]:
-    """Return the data sets by name: train, dev, and perhaps test."""
-    if config.dataset is not None:
-        return dict(data.load(config.dataset, report=say))
-    files = {"train": config.train, "dev": config.dev, "test": config.test}
-    sets = {
-        name: read_file(path, config, config.task, say)
-        for name, path in files.items()
-        if path is not None
-    }
-    if config.hold_out:
-        sets["train"], sets["dev"] = _hold_out(sets["train"], config)
-        say(f"{len(sets['dev']):,} of the training records are held out as dev")
-    return sets
+def _training(config: FinetuneConfig) -> TrainingConfig:
+    """Return what the loop needs to know."""
+    shared = {field.name for field in fields(TrainingConfig)}
+    given = {name: value for name, value in asdict(config).items() if name in shared}
+    if config.learning_rate is None:
+        given["learning_rate"] = _rate(config.model)
+    return TrainingConfig(**given)
 
 
-def _hold_out(records: Dataset, config: FinetuneConfig) -> tuple[Dataset, Dataset]:
-    """Split off dev; questions on the same context stay together."""
-    groups = records["context"] if config.task == "qa" else range(len(records))
-    distinct = list(dict.fromkeys(groups))
-    order = np.random.default_rng(config.seed).permutation(len(distinct))
-    chosen = {distinct[index] for index in order[: max(1, round(len(order) * config.hold_out))]}
-    if len(chosen) == len(distinct):
-        raise DataError(
-            path=config.train,
-            found=f"{len(distinct)} records to split",
-            expected="enough for training and dev",
-        )
-    held = [index for index, group in enumerate(groups) if group in chosen]
-    kept = [index for index, group in enumerate(groups) if group not in chosen]
-    return records.select(kept), records.select(held)
+def _open(config: FinetuneConfig) -> None:
+    """Make the folder ready, or check that the run may go on in it."""
+    inputs = (config.train, config.dev, config.test, config.dataset, config.model)
+    open_output(
+        config.output,
+        program=_PROGRAM,
+        command=command_line(_PROGRAM, config, positional=("task",)),
+        config=asdict(config),
+        may_change=("log_every", "save_every", "track", "precision"),
+        inputs=[path for path in inputs if path is not None],
+        files=_FILES,
+        resume=config.resume,
+        overwrite=config.overwrite,
+    )
 
 
 def _begin(config: FinetuneConfig, sets: dict[str, Dataset]) -> tuple[Task, nn.Module]:
@@ -180,13 +160,14 @@ def _begin(config: FinetuneConfig, sets: dict[str, Dataset]) -> tuple[Task, nn.M
     kind = TASKS[config.task]
     tokenizer = load_tokenizer(config.model)
     shape = read_config(config.model)
-    longest = shape.max_position_embeddings
-    if (config.max_length or 0) > longest:
+    longest = min(shape.max_position_embeddings, tokenizer.model_max_length)
+    max_length = min(kind.longest, longest) if config.max_length is None else config.max_length
+    if max_length > longest:
         raise ValueError(
-            f"max_length is {config.max_length}: expected at most {longest}, the places that "
+            f"max_length is {max_length}: expected at most {longest}, the places that "
             f"{config.model} has"
         )
-    settings: dict[str, Any] = {"max_length": config.max_length or min(kind.longest, longest)}
+    settings: dict[str, Any] = {"max_length": max_length}
     if config.stride is not None:
         settings["stride"] = config.stride
     if config.task == "classification":
