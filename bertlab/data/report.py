@@ -26,6 +26,10 @@ class Notes:
         self._places: dict[str, list[int | str]] = {}
         self._remarks: list[str] = []
 
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to say."""
+        return bool(self._counts or self._remarks)
+
     def say(self, remark: str) -> None:
         """Add a remark that counts nothing."""
         self._remarks.append(remark)

@@ -8,34 +8,32 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from itertools import islice
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
 import bertlab
-from bertlab import data
 from bertlab.data.errors import DataError
 from bertlab.data.json_files import kind, parse_json
 from bertlab.data.report import Notes
 from bertlab.model.checkpoint import write_whole
 from bertlab.tasks.classification import Classification
-from bertlab.tasks.config import EvaluateConfig, PredictConfig, Reading, TaskName
+from bertlab.tasks.config import EvaluateConfig, PredictConfig, TaskName
 from bertlab.tasks.named_entities import NamedEntities
 from bertlab.tasks.question_answering import QuestionAnswering
+from bertlab.tasks.records import read_file
 from bertlab.tasks.task import Task, read_settings
 from bertlab.tokenization import load_tokenizer
 from bertlab.training.config import Precision
 from bertlab.training.folder import write_json
 from bertlab.training.loop import choose_bf16
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 TASKS: dict[str, type[Task]] = {
     task.name: task for task in (Classification, NamedEntities, QuestionAnswering)
@@ -65,9 +63,8 @@ def load_task(name: TaskName, model: str | Path, **settings: Any) -> tuple[Task,
     """
     kind = TASKS[name]
     known = read_settings(model)
-    if known.pop("task", name) != name:
-        trained = read_settings(model)["task"]
-        raise ValueError(f"{model} was fine-tuned for {trained}: expected a model for {name}")
+    if known.get("task", name) != name:
+        raise ValueError(f"{model} was fine-tuned for {known['task']}: expected a model for {name}")
     with without_warnings():  # said below, and as an error
         network = getattr(bertlab, kind.model_class).from_pretrained(model)
     random = network.load_report.missing + network.load_report.newly_initialised
@@ -77,7 +74,8 @@ def load_task(name: TaskName, model: str | Path, **settings: Any) -> tuple[Task,
             f"run `bertlab finetune {name} --model {model}` first"
         )
     tokenizer = load_tokenizer(model)
-    chosen = {"max_length": min(kind.longest, network.config.max_position_embeddings)}
+    places = network.config.max_position_embeddings
+    chosen = {"max_length": min(kind.longest, places, tokenizer.model_max_length)}
     chosen |= {key: value for key, value in known.items() if key in kind.settings}
     task = kind(tokenizer, **(kind.arguments(network.config) | chosen | settings))
     return task, network.to(device())
@@ -92,8 +90,12 @@ def evaluate(config: EvaluateConfig, progress_bar: bool = True) -> dict[str, Any
         ValueError: when the checkpoint isn't one of this task.
     """
     say: Callable[[str], object] = print if progress_bar else quiet
+    _check_output(config.output)
+    if config.output.exists() and config.data.exists() and config.output.samefile(config.data):
+        raise ValueError(f"{config.output} is the data: expected another file for the figures")
     task, model = load_task(config.task, config.model)
-    records = read_file(config.data, config, config.task, say)
+    labels = task.problem if isinstance(task, Classification) else "single"
+    records = read_file(config.data, config.task, config, say, labels)
     with precision(config.precision):
         figures = task.evaluate(model, records, config.batch_size, progress_bar)
     write_json(config.output, {"task": config.task, "records": len(records)} | figures)
@@ -104,37 +106,58 @@ def evaluate(config: EvaluateConfig, progress_bar: bool = True) -> dict[str, Any
 def predict(config: PredictConfig, progress_bar: bool = True) -> None:
     """Answer a JSONL file or stream, line by line, in constant memory.
 
-    Lines that were answered before a malformed one are written, if the output is a stream; a file
-    is written whole or not at all.
+    Lines before a malformed one are answered and written, if the output is a stream; a file is
+    written whole or not at all. What else should be said of the lines goes to stderr.
 
     Raises:
         DataError: when a line is malformed; says which.
         FileNotFoundError: when there is no such checkpoint or file.
         ValueError: when the checkpoint isn't one of this task.
     """
-    task, model = load_task(config.task, config.model)
-    bar = tqdm(desc="predict", unit=" lines", delay=2, disable=not progress_bar)
-
-    def answer(file: TextIO) -> None:
-        questions = _questions(lines, config.task, config.input)
-        while chunk := list(islice(questions, _AT_A_TIME)):
-            for record, answer in zip(
-                chunk, task.predict(model, chunk, config.batch_size), strict=True
-            ):
-                file.write(json.dumps(beside(record, answer), ensure_ascii=False) + "\n")
-            file.flush()
-            bar.update(len(chunk))
-
+    if config.output != "-":
+        _check_output(Path(config.output))
     with ExitStack() as stack:
-        stack.enter_context(precision(config.precision))
-        stack.enter_context(bar)
         lines: BinaryIO = sys.stdin.buffer
-        if config.input != "-":
-            lines = stack.enter_context(Path(config.input).open("rb"))
-        if config.output == "-":
-            answer(sys.stdout)
-        else:
+        if config.input != "-":  # before the model: that there is no file shows at once
+            lines = stack.enter_context(Path(config.input).expanduser().open("rb"))
+        elif sys.stdin.isatty():
+            print("Reading JSON lines from the keyboard, up to Ctrl-D.", file=sys.stderr)
+        task, model = load_task(config.task, config.model)
+        stack.enter_context(precision(config.precision))
+        bar = tqdm(desc="predict", unit=" lines", delay=2, disable=not progress_bar)
+        stack.enter_context(bar)
+        notes = Notes("standard input" if config.input == "-" else config.input)
+        counts: Counter[str] = Counter()
+        answered = 0
+
+        def answer(file: TextIO) -> None:
+            nonlocal answered
+            for chunk in _chunks(_questions(lines, config.task, notes)):
+                answers = task.predict(model, chunk, config.batch_size, counts=counts)
+                for record, found in zip(chunk, answers, strict=True):
+                    file.write(json.dumps(beside(record, found), ensure_ascii=False) + "\n")
+                file.flush()
+                bar.update(len(chunk))
+                answered += len(chunk)
+
+        if config.output != "-":
             write_whole(Path(config.output), lambda path: _write(path, answer))
+        else:
+            if isinstance(sys.stdout, TextIOWrapper):  # not so in a notebook
+                sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # whatever the system's is
+            answer(sys.stdout)
+        for what, count in counts.items():
+            notes.add(what, count=count)
+    if progress_bar and notes:
+        print(notes.line(answered, "line{s} answered"), file=sys.stderr)
+
+
+def _check_output(path: Path) -> None:
+    """Say that a file can't be written before anything is computed, and not after."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: expected a file to write to")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
 
 
 def _write(path: Path, answer: Callable[[TextIO], None]) -> None:
@@ -142,14 +165,30 @@ def _write(path: Path, answer: Callable[[TextIO], None]) -> None:
         answer(file)
 
 
-def _questions(lines: Iterable[bytes], task: str, source: str) -> Iterator[dict[str, Any]]:
-    """Yield the records of a JSONL stream that have what a task needs; blank lines have none.
+def _chunks(questions: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield a thousand at a time; those before a malformed line come before its error."""
+    chunk: list[dict[str, Any]] = []
+    try:
+        for record in questions:
+            chunk.append(record)
+            if len(chunk) == _AT_A_TIME:
+                yield chunk
+                chunk = []
+    except DataError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
+
+
+def _questions(lines: Iterable[bytes], task: TaskName, notes: Notes) -> Iterator[dict[str, Any]]:
+    """Yield the records of a JSONL stream that have what a task needs; blank lines are counted.
 
     Raises:
         DataError: at the first line that hasn't.
     """
-    path = "standard input" if source == "-" else source
-    notes = Notes(path)
+    path = notes.name
     for number, raw in enumerate(lines, start=1):
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -159,10 +198,14 @@ def _questions(lines: Iterable[bytes], task: str, source: str) -> Iterator[dict[
                 expected="JSONL in UTF-8",
             ) from error  # fmt: skip
         if not line.strip():
+            notes.add("blank line{s} skipped", number)
             continue
-        record = parse_json(line, path, number, notes)
+        record = parse_json(line.rstrip("\r\n"), path, number, notes)
         if not (isinstance(record, dict) and _is_complete(record, task)):
-            found = f"the fields {', '.join(record)}" if isinstance(record, dict) else kind(record)
+            found = kind(record)
+            if isinstance(record, dict):
+                fields = (f'"{name}" that is {kind(value)}' for name, value in record.items())
+                found = ", ".join(fields) or "no field"
             raise DataError(path=path, line=number, found=found, expected=_INPUT[task])
         yield record
 
@@ -182,23 +225,13 @@ def beside(record: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, An
     return {f"true_{k}" if k in answer else k: value for k, value in record.items()} | dict(answer)
 
 
-def read_file(path: Path, how: Reading, task: TaskName, say: Callable[[str], object]) -> Dataset:
-    options: dict[str, Any] = {}
-    if task == "classification":
-        options = {
-            "labels": how.labels,
-            "text": how.text_column,
-            "text_pair": how.pair_column,
-            "label": how.label_column,
-        }
-    return data.read(path, task, encoding=how.encoding, report=say, **options)
-
-
 def summary(name: str, task: Task, figures: dict[str, Any]) -> str:
-    """Return the figures that are single numbers, the deciding one first."""
+    """Return the figures that are single numbers, the deciding one first, and what was counted."""
     numbers = {key: value for key, value in figures.items() if isinstance(value, float)}
     shown = {task.metric: numbers.pop(task.metric)} | numbers
-    return f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in shown.items())
+    parts = [f"{key} {value:.4g}" for key, value in shown.items()]
+    parts += [f"{count:,} {what}" for what, count in figures.get("counts", {}).items()]
+    return f"{name}: {', '.join(parts)}"
 
 
 @contextmanager
