@@ -55,14 +55,15 @@ def pretrain(config: Annotated[PretrainingConfig, tyro.conf.arg(name="")]) -> No
 
 @app.command
 def finetune(config: Annotated[FinetuneConfig, tyro.conf.arg(name="")]) -> None:
-    """Fine-tune a BERT on labelled text: classification, named entities or question answering.
+    """Fine-tune a BERT: classification, named entities or question answering.
 
-    Example: bertlab finetune ner --model bertlab-mini --train a.conll --dev b.conll --output runs/1
+    With files of yours, and with a set that comes with bertlab:
 
-    Without files: --dataset sentiment, entities or questions, which come with bertlab.
+    bertlab finetune ner --model DIR --train a.conll --dev b.conll --output runs/1
 
-    The folder receives the weights that were best on dev, metrics.json, history.jsonl and
-    predictions.jsonl. transformers opens it, too.
+    bertlab finetune ner --model bertlab-mini --dataset entities --output runs/1
+
+    The best weights on dev, scores, predictions and history are in runs/1 then.
     """
     from bertlab.tasks.run import finetune as run
 
@@ -73,7 +74,7 @@ def finetune(config: Annotated[FinetuneConfig, tyro.conf.arg(name="")]) -> None:
 def evaluate(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:
     """Measure a fine-tuned BERT on a file with the right answers.
 
-    Example: bertlab evaluate ner --model runs/1 --data test.conll --output scores.json
+    bertlab evaluate ner --model runs/1 --data test.conll --output scores.json
     """
     from bertlab.tasks.answering import evaluate as run
 
@@ -84,7 +85,7 @@ def evaluate(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:
 def predict(config: Annotated[PredictConfig, tyro.conf.arg(name="")]) -> None:
     """Ask a fine-tuned BERT: JSON lines in, the same lines with its answers out.
 
-    Example: echo '{"text": "A lovely kettle!"}' | bertlab predict classification --model runs/1
+    bertlab predict ner --model runs/1 --input texts.jsonl --output answers.jsonl
     """
     from bertlab.tasks.answering import predict as run
 
@@ -129,20 +130,32 @@ def main() -> None:
     """Run the command line ``bertlab``; exit codes: 0 done, 1 failed, 2 bad input, 130 stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
-        app.cli(
-            prog="bertlab",
-            description="Learn BERT by building it.",
-            args=sys.argv[1:],
-            config=(tyro.conf.FlagCreatePairsOff,),
-        )
+        try:
+            app.cli(
+                prog="bertlab",
+                description="Learn BERT by building it.",
+                args=sys.argv[1:],
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+        finally:
+            sys.stdout.flush()  # here, where an error of it is handled
     except KeyboardInterrupt as stop:
         print(f"bertlab: {str(stop) or 'stopped'}", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        sys.exit(141)
     except _BAD_INPUT as error:
         print(f"bertlab: {error}", file=sys.stderr)
         sys.exit(2)
     except (FloatingPointError, OSError) as error:  # OSError: such as a full disk
         print(f"bertlab: {error}", file=sys.stderr)
+        sys.exit(1)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which isn't imported here
+            raise
+        advice = "lower --batch-size or --max-length, or compute in parts with --accumulation 2"
+        print(f"bertlab: the GPU's memory is full: {advice}", file=sys.stderr)
         sys.exit(1)
 
 
