@@ -173,6 +173,8 @@ def test_a_loss_is_a_mean_over_labels_or_over_rows() -> None:
     assert objective.counts({"labels": torch.tensor([[1, -100], [2, 3]])}) == {"loss": 3}
     assert objective.counts({"labels": torch.tensor([1, 0, 2])}) == {"loss": 3}
     assert objective.counts({"labels": torch.zeros(4, 7)}) == {"loss": 4}, "several labels a row"
+    spans = {"start_positions": torch.tensor([3, 0]), "end_positions": torch.tensor([4, 0])}
+    assert objective.counts(spans) == {"loss": 2}
 
 
 def test_a_launchers_settings_do_not_change_the_update(monkeypatch: pytest.MonkeyPatch) -> None:
