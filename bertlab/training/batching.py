@@ -18,7 +18,8 @@ from bertlab.model.heads import IGNORED
 # A row: "input_ids" and "token_type_ids", (T,) whole numbers; and its labels: (T,) whole numbers,
 # (C,) floats, or one number.
 Row = dict[str, Any]
-_POOL = 50  # batches that are sorted by length together: nearly no padding, still well mixed
+_POOL = 50  # batches at most that are sorted by length together, and at most a quarter of all:
+# nearly no padding, and yet other neighbours in each epoch
 
 
 def pad(rows: Sequence[Row], pad_token_id: int) -> dict[str, Tensor]:
@@ -60,7 +61,7 @@ def by_length(rows: Sequence[Row], batch_size: int) -> Iterator[list[int]]:
 class EpochBatches:
     """Every row once an epoch, in an order that depends on the seed and the epoch alone.
 
-    Rows are shuffled, pools of some fifty batches are sorted by length and cut, and the batches
+    Rows are shuffled, pools of up to fifty batches are sorted by length and cut, and the batches
     are shuffled again. It is ``Batches`` for ``bertlab.training.train``; ``len`` is an epoch.
 
     Args:
@@ -92,8 +93,9 @@ class EpochBatches:
         chance = np.random.default_rng((self.seed, number))
         order = chance.permutation(len(self.rows))
         batches: list[list[int]] = []
-        for start in range(0, len(order), _POOL * self.batch_size):
-            pool = order[start : start + _POOL * self.batch_size]
+        size = self.batch_size * max(1, min(_POOL, len(self) // 4))
+        for start in range(0, len(order), size):
+            pool = order[start : start + size]
             pool = pool[np.argsort(self._lengths[pool], kind="stable")]
             batches += [
                 pool[first : first + self.batch_size].tolist()
