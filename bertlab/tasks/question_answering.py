@@ -216,10 +216,9 @@ class QuestionAnswering(Task):
         ]
         return {"loss": loss, **self.score(records, chosen), "null_threshold": self.null_threshold}
 
-    def finish(self, model: nn.Module) -> None:
-        """Choose ``null_threshold`` for the model, the best of the training, on ``dev``."""
-        if self.dev is not None and not all(_texts(self.dev)):
-            self.measure(model)
+    def finish(self, figures: Mapping[str, Any]) -> None:
+        """Take over the ``null_threshold`` that ``measure`` chose for the best weights."""
+        self.null_threshold = figures.get("null_threshold", self.null_threshold)
 
     def _prediction(
         self,

@@ -28,7 +28,7 @@ from bertlab.tasks.config import FinetuneConfig
 from bertlab.tasks.records import read_sets
 from bertlab.tasks.task import SETTINGS, Task
 from bertlab.tokenization import load_tokenizer
-from bertlab.training import TrainingConfig, train
+from bertlab.training import History, TrainingConfig, train
 from bertlab.training.folder import (
     METRICS,
     command_line,
@@ -112,7 +112,7 @@ def finetune(config: FinetuneConfig, progress_bar: bool = True) -> dict[str, Any
         raise
     metrics: dict[str, Any] = {}
     if main:
-        metrics = _measure(config, task, model, sets, say)
+        metrics = _measure(config, task, model, sets, history, say)
         last = history.steps[-1]
         metrics["train"] = {
             "seconds": last["seconds"],
@@ -194,26 +194,25 @@ def _measure(
     task: Task,
     model: nn.Module,
     sets: dict[str, Dataset],
+    history: History,
     say: Callable[[str], object],
 ) -> dict[str, Any]:
     """Return the figures of the best weights, and write the predictions."""
-    figures: dict[str, Any] = {}
+    best = history.best(task.metric)["held_out"]
+    last = "test" if "test" in sets else "dev"
     with precision(config.precision):
-        task.finish(model)
-        for name in ("dev", "test"):
-            if name in sets:
-                shown = say is print
-                figures[name] = task.evaluate(model, sets[name], progress_bar=shown)
-                say(summary(name, task, figures[name]))
-        last = sets[name if name in sets else "dev"]
+        answers, figures = task.examine(model, sets[last], progress_bar=say is print)
 
-        def write(path: Path) -> None:
-            with path.open("w", encoding="utf-8") as file:
-                for record, answer in zip(last, task.predict(model, last), strict=True):
-                    file.write(json.dumps(beside(record, answer), ensure_ascii=False) + "\n")
+    def write(path: Path) -> None:
+        with path.open("w", encoding="utf-8") as file:
+            for record, answer in zip(sets[last], answers, strict=True):
+                file.write(json.dumps(beside(record, answer), ensure_ascii=False) + "\n")
 
-        write_whole(config.output / PREDICTIONS, write)
-    return figures
+    write_whole(config.output / PREDICTIONS, write)
+    measured = {"dev": best} | {last: figures}
+    for name, one in measured.items():
+        say(summary(name, task, one))
+    return measured
 
 
 def _speed(steps: list[dict[str, Any]]) -> float:

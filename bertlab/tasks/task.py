@@ -133,8 +133,8 @@ class Task(ABC):
         """Return what a fine-tuned model's config says of the task, such as the labels' names."""
         return {}
 
-    def finish(self, model: nn.Module) -> None:  # noqa: B027 - most tasks have nothing to choose
-        """Choose, once training is done, what is chosen on ``dev`` for the best weights."""
+    def finish(self, figures: Mapping[str, Any]) -> None:  # noqa: B027 - most choose nothing
+        """Take over what ``measure`` chose for the weights that were best on ``dev``."""
 
     def batches(self, config: TrainingConfig) -> EpochBatches:
         """Return the batches to train on.
@@ -171,13 +171,19 @@ class Task(ABC):
         Raises:
             ValueError: when there are no records.
         """
+        return self.examine(model, records, batch_size, progress_bar)[1]
+
+    def examine(
+        self, model: nn.Module, records: Dataset, batch_size: int = 32, progress_bar: bool = False
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return a prediction for each record, and what ``evaluate`` says of them."""
         chunk = _chunk(records)
         if not chunk:
             raise ValueError("there are no records to evaluate on")
         counts: Counter[str] = Counter()
         predictions, loss = self._answer(model, chunk, batch_size, True, progress_bar, counts)
         told = {"counts": dict(counts)} if counts else {}
-        return {"loss": loss} | self.score(chunk, predictions) | told
+        return predictions, {"loss": loss} | self.score(chunk, predictions) | told
 
     def predict(
         self,

@@ -52,6 +52,9 @@ class Trainable(Protocol):
     def measure(self, model: nn.Module) -> dict[str, Any]:
         """Return figures of the development set."""
 
+    def finish(self, figures: dict[str, Any]) -> None:
+        """Take over what ``measure`` chose for the best weights."""
+
 
 class Objective(nn.Module):
     """What is minimised: the model's own loss, as a mean over all that an update reads.
@@ -169,6 +172,7 @@ def train(
             isn't among the figures or is missing for ``patience``, or when the tracker isn't
             installed.
     """
+    task: Trainable | None = None
     if hasattr(data, "next_batch"):
         batches = cast(Batches, data)
     else:
@@ -224,6 +228,8 @@ def train(
     run.close()
     if not run.finished():
         raise KeyboardInterrupt(f"stopped after step {counters.steps}; --resume goes on from there")
+    if task is not None and evaluate == task.measure and metric is not None:
+        task.finish(run.history.best(metric)["held_out"])
     return run.history
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,19 @@ class History:
     def evaluations(self) -> list[dict[str, Any]]:
         """The evaluations."""
         return [record for record in self.records if "held_out" in record]
+
+    def best(self, metric: str) -> dict[str, Any]:
+        """Return the evaluation with the highest figure of that name, the first of equals.
+
+        Raises:
+            ValueError: when there was no evaluation.
+        """
+
+        def score(record: dict[str, Any]) -> float:
+            value = float(record["held_out"][metric])
+            return value if math.isfinite(value) else -math.inf  # as the loop ranks them
+
+        return max(self.evaluations, key=score)
 
     @classmethod
     def read(cls, folder: Path | str) -> History:

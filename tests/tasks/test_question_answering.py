@@ -361,7 +361,6 @@ def test_a_model_learns_a_batch_by_heart() -> None:
     model = tiny_model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     config = TrainingConfig(steps=60, learning_rate=3e-3, batch_size=8, evaluate_every=1.0)
     train(model, task, config, progress_bar=False)
-    task.finish(model)
     figures = task.evaluate(model, records)
     assert figures["f1"] == 100
     assert figures["loss"] < 0.1
@@ -379,7 +378,7 @@ def test_the_threshold_is_chosen_on_dev_and_saved(tmp_path: Path) -> None:
     assert figures["f1"] >= max(before["f1"], 100 * figures["NoAns_total"] / 40)
     assert task.evaluate(model, dev)["f1"] == pytest.approx(figures["f1"])
     task.null_threshold = 99.0
-    task.finish(model)
+    task.finish(figures)
     assert task.null_threshold == chosen
     task.save(tmp_path)
     saved = json.loads((tmp_path / "task.json").read_text(encoding="utf-8"))
@@ -391,10 +390,10 @@ def test_the_threshold_is_chosen_on_dev_and_saved(tmp_path: Path) -> None:
 def test_no_threshold_is_chosen_where_all_have_answers() -> None:
     dev = Dataset.from_list(random_records(9, 5))
     task, model = short_task(dev=dev), tiny_model()
-    assert "null_threshold" not in task.measure(model)
-    task.finish(model)
+    figures = task.measure(model)
+    assert "null_threshold" not in figures
+    task.finish(figures)
     assert task.null_threshold is None
-    QuestionAnswering(TOKENIZER).finish(model)
     with pytest.raises(ValueError, match="no development records"):
         QuestionAnswering(TOKENIZER).measure(model)
 
@@ -416,3 +415,21 @@ def test_settings_out_of_range(setting: dict[str, int], says: str) -> None:
 def test_the_stride_fits_short_rows() -> None:
     assert QuestionAnswering(TOKENIZER).stride == 128
     assert QuestionAnswering(TOKENIZER, max_length=64).stride == 15
+
+
+def test_training_ends_with_the_threshold_of_the_best_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not with that of the last evaluation."""
+    records = Dataset.from_list(random_records(6, 6, unanswerable=0.3))
+    task = QuestionAnswering(TOKENIZER, records, records, max_length=128)
+    found = iter([(10.0, 0.5), (30.0, -1.5), (20.0, 2.5)])
+
+    def measure(model: torch.nn.Module) -> dict[str, float]:
+        f1, task.null_threshold = next(found)
+        return {"f1": f1, "null_threshold": task.null_threshold}
+
+    monkeypatch.setattr(task, "measure", measure)
+    config = TrainingConfig(steps=3, evaluate_every=1 / 3, precision="fp32")
+    train(tiny_model(), task, config, progress_bar=False)
+    assert task.null_threshold == -1.5

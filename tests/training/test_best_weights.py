@@ -65,6 +65,9 @@ class Scripted:
             os.kill(os.getpid(), signal.SIGINT)
         return {"loss": 9.0, "score": self.scores[math.ceil(self.step / 3) - 1]}
 
+    def finish(self, figures: dict[str, Any]) -> None:
+        self.finished_with = figures
+
 
 def epochs(number: float = 4, **changes: Any) -> TrainingConfig:
     given = {"epochs": number, "batch_size": 4, "learning_rate": 0.05, "precision": "fp32"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,11 @@ def test_what_cannot_be_resumed_is_said(tmp_path: Path) -> None:
     (tmp_path / STATE).write_bytes(b"no state")
     with pytest.raises(ValueError, match=r"training_state\.pt is damaged: start the run anew"):
         load_state(tmp_path)
+
+
+def test_the_best_evaluation_is_the_first_of_equals_and_a_number() -> None:
+    scores = [math.nan, 0.5, 0.7, 0.7, math.inf]
+    history = History([{"step": i, "held_out": {"f1": score}} for i, score in enumerate(scores)])
+    assert history.best("f1")["step"] == 2
+    with pytest.raises(ValueError, match="empty"):
+        History([{"step": 1, "loss": 1.0}]).best("f1")
