@@ -31,6 +31,8 @@ from bertlab.exercises import (
     ch08_scores,
     ch09_entities,
     ch09_viterbi,
+    ch10_scores,
+    ch10_spans,
     engine,
 )
 from bertlab.exercises.result import CheckResult
@@ -59,6 +61,8 @@ _MODULES = (
     ch08_loss,
     ch09_entities,
     ch09_viterbi,
+    ch10_spans,
+    ch10_scores,
 )
 _SPECS: dict[str, Spec] = {
     spec.exercise.name: spec for module in _MODULES for spec in module.EXERCISES
