@@ -182,7 +182,7 @@ def _rank(spans: Spans, owners: Array, count: int, n_best: int, nulls: Array | N
     begins = _beginnings(owners)
     lengths = np.diff(begins, append=len(owners))
     places = np.arange(len(owners)) - np.repeat(begins, lengths)  # among the question's spans
-    null = max(n_best, *lengths)  # the last column
+    null = max([n_best, *lengths])  # the last column
     numbers = np.full((count, null + 1), len(owners))
     numbers[owners, places] = np.arange(len(owners))
     scores = np.full((count, null + 1), -np.inf, dtype=np.float32)
