@@ -228,7 +228,8 @@ def train(
     run.close()
     if not run.finished():
         raise KeyboardInterrupt(f"stopped after step {counters.steps}; --resume goes on from there")
-    if task is not None and evaluate == task.measure and metric is not None:
+    measured = run.history.evaluations  # in the main process only
+    if task is not None and evaluate == task.measure and metric is not None and measured:
         task.finish(run.history.best(metric)["held_out"])
     return run.history
 
