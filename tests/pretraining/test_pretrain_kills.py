@@ -7,85 +7,31 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from killing import Starter, kill_and_resume, timeless, wait_for
 from safetensors.torch import load_file
 from text import write_text
 
 import bertlab
-from bertlab.training import History
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
 STEPS = 10
-PATIENCE = 120  # seconds; a busy machine can be slow
 
 
-def wait_for(condition: Any) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.002)
-
-
-class Process:
-    """A running ``bertlab``."""
-
-    def __init__(self, starter: Starter, number: int, log: Path) -> None:
-        self.starter, self.number, self.log = starter, number, log
-
-    def send(self, number: int) -> None:
-        os.kill(self.number, number)
-
-    def wait(self) -> int:
-        """Return the exit code; negative: the signal that killed it."""
-        return int(self.starter.ask({"wait": self.number}))
-
-    def kill(self) -> None:
-        self.send(signal.SIGKILL)
-        assert self.wait() == -signal.SIGKILL
-
-    @property
-    def done(self) -> bool:
-        """Whether it has said its last words (its number stays in use until it is waited for)."""
-        return "the checkpoint is in" in self.output
-
-    @property
-    def output(self) -> str:
-        return self.log.read_text(encoding="utf-8")
-
-
-class Starter:
-    """Starts ``bertlab pretrain`` on a small text; see ``bertlab_processes.py``."""
+class Pretraining(Starter):
+    """``bertlab pretrain`` on a small text."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.count = folder, 0
+        super().__init__(folder)
         self.text = write_text(folder / "text.txt")
-        self.server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("bertlab_processes.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        )
-        assert self.server.stdout is not None
-        assert self.server.stdout.readline() == "ready\n"
-
-    def ask(self, task: dict[str, Any]) -> str:
-        assert self.server.stdin is not None
-        assert self.server.stdout is not None
-        self.server.stdin.write(json.dumps(task) + "\n")
-        self.server.stdin.flush()
-        return self.server.stdout.readline()
 
     def words(self, output: Path, *more: str) -> list[str]:
         """The command line; a checkpoint after each step."""
@@ -98,48 +44,12 @@ class Starter:
             *("--cache", str(output.parent / "cache"), *more),
         ]
 
-    def start(
-        self,
-        output: Path,
-        *more: str,
-        stall: tuple[str, str, int, str] | None = None,
-        environment: dict[str, str] | None = None,
-    ) -> Process:
-        self.count += 1
-        log = self.folder / f"log{self.count}"
-        log.touch()
-        task = {
-            "words": self.words(output, *more),
-            "log": str(log),
-            "stall": stall,
-            "environment": environment or {},
-        }
-        return Process(self, int(self.ask(task)), log)
-
-    def finish(self, output: Path, *more: str) -> Process:
-        process = self.start(output, *more)
-        code = process.wait()
-        assert code == 0, process.output
-        return process
-
-    def killed_at(self, output: Path, module: str, name: str, nth: int, *more: str) -> bool:
-        """Kill a run at the nth call of a function; tell whether there was such a call."""
-        mark = self.folder / f"stalled{self.count}"
-        process = self.start(output, *more, stall=(module, name, nth, str(mark)))
-        wait_for(lambda: mark.exists() or process.done)
-        if not mark.exists():
-            assert process.wait() == 0, process.output
-            return False
-        process.kill()
-        return True
-
 
 @pytest.fixture(scope="module")
 def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
-    starter = Starter(tmp_path_factory.mktemp("kills"))
+    starter = Pretraining(tmp_path_factory.mktemp("kills"))
     yield starter
-    starter.server.stdin.close()  # type: ignore[union-attr]
-    starter.server.wait()
+    starter.close()
 
 
 @pytest.fixture(scope="module")
@@ -148,11 +58,6 @@ def whole(starter: Starter) -> Path:
     output = starter.folder / "whole" / "run"
     starter.finish(output)
     return output
-
-
-def timeless(folder: Path) -> list[dict[str, Any]]:
-    clock = ("seconds", "tokens_per_second", "examples_per_second")
-    return [{k: v for k, v in record.items() if k not in clock} for record in History.read(folder)]
 
 
 def assert_the_same(folder: Path, whole: Path) -> None:
@@ -164,25 +69,6 @@ def assert_the_same(folder: Path, whole: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         path.name for path in whole.iterdir()
     ), "something is left over"
-
-
-def kill_and_resume(starter: Starter, output: Path, seed: int, kills: int) -> None:
-    """Kill at random moments after the first checkpoint, each time a little further on."""
-    draw = random.Random(seed)
-    state = output / "training_state.pt"
-
-    def saved() -> int:
-        return state.stat().st_mtime_ns if state.exists() else 0
-
-    for _ in range(kills):
-        before = saved()
-        process = starter.start(output, *(["--resume"] if output.exists() else []))
-        while saved() == before and not process.done:
-            time.sleep(0.002)
-        time.sleep(draw.uniform(0, 0.1))
-        process.send(signal.SIGKILL)
-        process.wait()  # it may have been done already
-    starter.finish(output, "--resume")
 
 
 def test_killed_twice_at_random_moments(starter: Starter, whole: Path, tmp_path: Path) -> None:

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import accelerate  # noqa: F401
+import datasets  # noqa: F401
 import safetensors.torch  # noqa: F401
 
-import bertlab.pretraining.run  # noqa: F401
+import bertlab.pretraining.run
+import bertlab.tasks.run  # noqa: F401
 from bertlab import cli
 
 
