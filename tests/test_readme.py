@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import chapter_table
 import pytest
@@ -53,3 +59,31 @@ def test_the_extras_that_are_named_exist() -> None:
         text = (ROOT / page).read_text(encoding="utf-8")
         for extras in re.findall(r"\.\[([\w,]+)\]", text):
             assert set(extras.split(",")) <= set(project["optional-dependencies"]), page
+
+
+def test_the_fine_tuning_commands_lead_to_an_answer(tmp_path: Path) -> None:
+    """As they stand; only shorter, by fewer epochs."""
+    block = next(b for b in re.findall(r"```bash\n(.*?)```", README, re.S) if "finetune" in b)
+    first, *rest = block.strip().split("\n")
+    more = ROOT / "bertlab" / "data" / "sets" / "sentiment" / "test.jsonl"
+    shutil.copy(more, tmp_path / "more.jsonl")
+    program = f"{sys.executable} -m bertlab.cli"
+    commands = [f"{first} --epochs 0.1 --max-length 32", *rest]
+    said = ""
+    for command in commands:
+        result = subprocess.run(
+            re.sub(r"(^|\| )bertlab ", rf"\1{program} ", command),
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        said = result.stdout
+    assert set(json.loads(said)) == {"text", "label", "score", "scores"}
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    metrics = json.loads((tmp_path / "runs" / "sentiment" / "metrics.json").read_text())
+    assert scores["accuracy"] == metrics["test"]["accuracy"]
+    assert (tmp_path / "runs" / "sentiment" / "predictions.jsonl").exists()
