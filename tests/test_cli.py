@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 import bertlab
 from bertlab import cli
@@ -66,8 +68,9 @@ def test_a_wrong_word_exits_with_2_and_no_traceback(
     assert "docter" in capsys.readouterr().err
 
 
-def test_help_is_quick_and_imports_no_torch() -> None:
-    code = "import sys; sys.argv = ['bertlab', '--help']; from bertlab.cli import main\n"
+@pytest.mark.parametrize("words", ["'--help'", "'finetune', '--help'"])
+def test_help_is_quick_and_imports_no_torch(words: str) -> None:
+    code = f"import sys; sys.argv = ['bertlab', {words}]; from bertlab.cli import main\n"
     code += "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
     seconds = []
     for _ in range(3):
@@ -76,6 +79,64 @@ def test_help_is_quick_and_imports_no_torch() -> None:
         after = os.times()  # the processor's time: a busy machine doesn't change it much
         seconds.append(sum(after[2:4]) - sum(before[2:4]))
     assert min(seconds) < 0.4, seconds
+
+
+@pytest.mark.parametrize(
+    ("command", "order"),
+    [
+        ("finetune", "model output train dev test dataset encoding labels epochs overwrite"),
+        ("evaluate", "model data output encoding batch-size"),
+        ("predict", "model input output batch-size"),
+    ],
+)
+def test_a_help_fits_80_columns_and_has_the_files_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, order: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, command, "--help")
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "None" not in text
+    shown = re.findall(r"^\W--?([a-z-]+)|^\W+ --([a-z-]+)", text, re.MULTILINE)
+    names = [one or other for one, other in shown]
+    places = [names.index(name) for name in order.split()]
+    assert places == sorted(places), names
+    assert f"\nbertlab {command} " in text, "an example"
+
+
+def test_a_help_that_head_cuts_off_ends_quietly() -> None:
+    code = (
+        "import sys; sys.argv = ['bertlab', 'finetune', '--help']; from bertlab.cli import main\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [sys.executable, "-c", code + "main()"], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert result.returncode == 141
+    assert result.stderr == b""
+
+
+@pytest.mark.usefixtures("terminate")
+def test_a_full_gpu_is_no_traceback_and_a_bug_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    errors: list[Exception] = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("a bug")]
+
+    def fail(_: object) -> None:
+        raise errors.pop(0)
+
+    monkeypatch.setattr("bertlab.tasks.run.finetune", fail)
+    words = ["finetune", "ner", "--model", "a", "--dataset", "entities", "--output", "b"]
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, *words)
+    assert stop.value.code == 1
+    assert "the GPU's memory is full: lower --batch-size" in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(monkeypatch, *words)
 
 
 # --- exit codes of bertlab pretrain; whole runs are in tests/pretraining
