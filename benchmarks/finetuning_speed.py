@@ -89,7 +89,7 @@ def be_bertlab(words: list[str], report: Path) -> None:
         import bertlab.cli
         from bertlab.tasks import NamedEntities, run
         from bertlab.training import loop
-    clock.watch(run, "_read", "load")
+    clock.watch(run, "read_sets", "load")
     clock.watch(run, "_begin", "load")
     clock.watch(run, "_measure", "evaluate")
     clock.watch(run, "train", "train")

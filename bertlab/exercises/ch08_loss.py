@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bertlab.exercises.spec import Case, Exercise, Failure, Mistake, Spec
 
@@ -42,14 +42,14 @@ def _multi_label_loss(
         "absent only": (1 - y) * no,
         "swapped": (1 - y) * yes + y * no,
     }[terms]
-    divisor = {
+    divisors: dict[str, Any] = {
         "all": y.numel(),
         "texts": len(y),
         "labels": y.shape[1],
         "present": y.sum(),
         "nothing": 1,
-    }[average]
-    return sign * gains.sum() / divisor / math.log(base)
+    }
+    return sign * gains.sum() / divisors[average] / math.log(base)
 
 
 def _cases(seed: int) -> list[Case]:

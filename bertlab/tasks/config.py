@@ -104,6 +104,8 @@ class FinetuneConfig(Reading, _FinetuneFiles):
             or in a JSON list; regression, a number.
         long: what happens to longer texts in classification: cut, or read in windows whose
             answers are averaged. In ner and qa they are always read in windows.
+        valid_only: of ner: take the most probable of the valid sequences of tags (Viterbi), in
+            training's dev scores and in all that the checkpoint is asked later.
         max_length: tokens of a row; by default 512, and 384 for qa, or what the model has. Rows
             are padded to the longest of their batch only, so short texts stay cheap.
         stride: tokens that two neighbouring windows share; by default 64, and 128 for qa.
@@ -129,6 +131,7 @@ class FinetuneConfig(Reading, _FinetuneFiles):
 
     labels: Labels = "single"
     long: Literal["cut", "windows"] = "cut"
+    valid_only: bool = False
     max_length: Annotated[int | None, _COUNT] = None
     stride: Annotated[int | None, _COUNT] = None
     epochs: float = 3
@@ -163,6 +166,8 @@ class FinetuneConfig(Reading, _FinetuneFiles):
             )
         if self.task == "classification" and self.long == "cut" and self.stride is not None:
             raise ValueError("--stride is for windows: expected --long windows beside it")
+        if self.task != "ner" and self.valid_only:
+            raise ValueError(f"--valid-only is for ner: expected no such option for {self.task}")
         if not 0 <= self.seed <= _LARGEST_SEED:
             raise ValueError(f"seed is {self.seed}: expected a number from 0 to {_LARGEST_SEED}")
         if self.resume and self.overwrite:

@@ -172,6 +172,8 @@ def _begin(config: FinetuneConfig, sets: dict[str, Dataset]) -> tuple[Task, nn.M
         settings["stride"] = config.stride
     if config.task == "classification":
         settings |= {"problem": config.labels, "long": config.long}
+    if config.task == "ner":
+        settings["valid_only"] = config.valid_only
     task = kind(tokenizer, sets["train"], sets["dev"], **settings)
     torch.manual_seed(config.seed)
     with without_warnings():  # of a new head, which is what is wanted here

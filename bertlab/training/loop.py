@@ -406,12 +406,12 @@ class _Run:
         score = score if math.isfinite(score) else -math.inf
         if counters.best_step is None or score > counters.best_score:
             counters.best_step, counters.best_score, counters.stale = counters.steps, score, 0
-            weights = self.model.state_dict()
-            self._best = {name: weight.to("cpu", copy=True) for name, weight in weights.items()}
+            self._best = None
+            if not self.finished():  # else the weights stay as they are
+                weights = self.model.state_dict()
+                self._best = {name: weight.to("cpu", copy=True) for name, weight in weights.items()}
         else:
             counters.stale += 1
-        if self.finished() and counters.best_step == counters.steps:
-            self._best = None
 
     def save(self) -> None:
         """Write the model, and then all that is needed to go on from here.

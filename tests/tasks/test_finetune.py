@@ -703,6 +703,7 @@ NOTHING = {"--train": None, "--dev": None}
         ({"--dev": None}, "expected either --dev FILE or --hold-out 0.1"),
         ({"--hold-out": "0.1"}, "expected either --dev FILE or --hold-out 0.1"),
         ({"--stride": "4"}, "--stride is for windows: expected --long windows"),
+        (QA | {"--valid-only": ""}, "--valid-only is for ner"),
         (NER | {"--labels": "multi"}, "--labels: for classification only, not for ner"),
         (QA | {"--long": "windows", "--text-column": "a"}, "--text-column and --long: for class"),
         # settings out of range
