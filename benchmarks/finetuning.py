@@ -54,7 +54,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         MINI: (3, 3e-4),
         OTHER: (3, 1e-4),
     },
-    "squad": {"task": "qa", "metric": "f1", MINI: (4, 3e-4), OTHER: (3, 2e-4)},
+    "squad": {"task": "qa", "metric": "f1", MINI: (4, 3e-4), OTHER: (2, 2e-4)},
     "policyqa": {"task": "qa", "metric": "f1", MINI: (4, 3e-4), OTHER: (3, 2e-4)},
 }
 PROGRAMS = ("bertlab", "trainer", "frozen", "tfidf")
