@@ -3,10 +3,12 @@
 import json
 import math
 import re
+import string
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -415,7 +417,9 @@ def test_the_book_announces_the_exercise_as_the_catalogue_does(exercise) -> None
 def test_the_folded_solution_of_the_book_passes(exercise) -> None:
     blocks = re.findall(r"```python\n(.*?)```", chapter(exercise.chapter), flags=re.DOTALL)
     (solution,) = (block for block in blocks if block.startswith(f"def {exercise.name}("))
-    space: dict[str, Any] = {"math": math, "torch": torch}
+    # What the chapters import at their top, as far as solutions use it.
+    space: dict[str, Any] = {"math": math, "torch": torch, "functional": torch.nn.functional}
+    space |= {"re": re, "string": string, "Counter": Counter}
     exec(solution, space)
     result = exercises.check(exercise.name, space[exercise.name])
     assert result, result

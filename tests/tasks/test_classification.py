@@ -140,7 +140,7 @@ def test_no_row_is_longer_than_its_text() -> None:
     assert [len(row["input_ids"]) for row in batches.rows] == sizes
     shapes = [batches.next_batch(0.0)["input_ids"].shape for _ in range(len(batches))]
     assert sum(rows for rows, _ in shapes) == len(RECORDS)
-    assert sum(math.prod(shape) for shape in shapes) < 1.5 * sum(sizes)
+    assert sum(math.prod(shape) for shape in shapes) < 1.6 * sum(sizes)
 
 
 @settings(max_examples=150, deadline=None)
