@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +50,15 @@ class CleanEnvironment(NamedTuple):
     python: str
     wheel: Path
     site_packages: Path
+
+
+@pytest.fixture(autouse=True)
+def _usual_log_level() -> Iterator[None]:
+    """Chapters turn bertlab's log down, and some tests run their cells in this process."""
+    logger = logging.getLogger("bertlab")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

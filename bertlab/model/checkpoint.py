@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -309,30 +310,34 @@ def load(
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` make a file under another name, put it on the disk, and rename it to ``path``.
+    """Let ``write`` make a file elsewhere, put it on the disk, and rename it to ``path``.
 
-    Whatever happens in between, ``path`` is the old file or the new one.
+    Whatever happens in between, ``path`` is the old file or the new one. It is made in a folder of
+    its own, so that ``leftovers`` finds what a killed process left: safetensors writes to a file
+    of a random name first. Devices and pipes, such as ``/dev/null``, are written to directly.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        write(path)
+        return
+    folder = path.with_name(f".{path.name}.{os.getpid()}")
+    folder.mkdir(exist_ok=True)
+    temporary = folder / path.name
     try:
         temporary.touch()
-        mode = (
-            temporary.stat().st_mode
-        )  # as this user's files are; safetensors lets nobody else read
+        mode = temporary.stat().st_mode  # as a user's files are; safetensors' are readable by one
         write(temporary)
         temporary.chmod(mode)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def leftovers(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Return the unfinished files of these names that a killed ``write_whole`` left."""
+    """Return the folders in which a killed ``write_whole`` was making files of these names."""
     found = [path for name in names for path in folder.glob(f".{name}.*")]
-    return [path for path in found if path.suffix[1:].isdigit()]
+    return [path for path in found if path.suffix[1:].isdigit() and path.is_dir()]
 
 
 def save(

@@ -83,7 +83,7 @@ def open_output(
         else:
             _empty(folder, inputs)
     for path in unfinished:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
     record = {"command": command, "config": settings, "versions": _versions()}
     write_json(folder / RUN, record | {"machine": _machine()})
 

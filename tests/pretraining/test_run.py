@@ -351,13 +351,15 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(
     """Whatever it left: nothing, a file half written, or its settings."""
     output = tmp_path / "run"
     output.mkdir()
-    (output / ".run.json.12345").write_text('{"comm')
+    (output / ".run.json.12345").mkdir()
+    (output / ".run.json.12345" / "run.json").write_text('{"comm')
     pretrain(settings(folder, output, resume=True))
     assert "holds no checkpoint yet: beginning at the beginning" in capsys.readouterr().out
     assert names(output) == names(finished)
     (output / "training_state.pt").unlink()
     for name in (".training_state.pt.9", ".model.safetensors.9"):
-        (output / name).write_text("half")
+        (output / name).mkdir()
+        (output / name / ".tmpMejWMV").write_text("half")  # such is safetensors' name for it
     start(folder, output, resume=True)
     assert names(output) == names(finished)
     weights = [(f / "model.safetensors").read_bytes() for f in (output, finished)]

@@ -222,10 +222,11 @@ def test_a_name_on_the_hub_is_no_file_of_the_folder(
 def test_a_killed_process_half_written_files_are_removed(tmp_path: Path) -> None:
     """They make no folder a full one. Those of other names are somebody else's."""
     for name in (f".{RUN}.1", ".model.safetensors.22", ".predictions.jsonl.3"):
-        (tmp_path / name).write_text("half")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "any").write_text("half")
     begin(tmp_path, resume=True)
     assert names(tmp_path) == [RUN]
-    (tmp_path / ".notes.txt.4").write_text("mine")
+    (tmp_path / ".notes.txt.4").mkdir()
     begin(tmp_path, resume=True)
     assert ".notes.txt.4" in names(tmp_path)
 
