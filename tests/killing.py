@@ -45,7 +45,8 @@ class Process:
     @property
     def done(self) -> bool:
         """Whether it has said its last words (its number stays in use until it is waited for)."""
-        return "the checkpoint is in" in self.output
+        last_words = ("the checkpoint is in", "was finished already")
+        return any(words in self.output for words in last_words)
 
     @property
     def output(self) -> str:
