@@ -83,7 +83,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  "$$found" -m venv $(VENV); \
 	fi
 	@echo "Installing the dependencies; the first time this takes a few minutes ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check $(CONSTRAINTS) $(PIP_EXTRA) -e ".[book,test]" \
+	@$(BIN)/python -m pip install --disable-pip-version-check $(CONSTRAINTS) $(PIP_EXTRA) -e ".[book,grading,test]" \
 	  > $(VENV)/install.log 2>&1 || { tail -n 20 $(VENV)/install.log; \
 	  echo "The installation failed. The whole log: $(VENV)/install.log"; exit 1; }
 	@touch $@
