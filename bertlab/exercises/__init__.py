@@ -127,7 +127,8 @@ def show(name: str) -> None:
     """
     spec = _find(name)
     e = spec.exercise
-    head = f"{e.name} · chapter {e.chapter} · {e.level} · {e.minutes} minutes"
+    place = f"assignment {e.assignment}" if e.assignment else f"chapter {e.chapter}"
+    head = f"{e.name} · {place} · {e.level} · {e.minutes} minutes"
     print(f"{head}\n\n{spec.question}\n\n{spec.formula}\n\n{spec.stub}")
 
 
@@ -145,8 +146,8 @@ def hint(name: str) -> None:
 
 
 def catalog() -> list[Exercise]:
-    """Return all exercises, in the order of the book."""
-    return [spec.exercise for spec in _SPECS.values()]
+    """Return the book's exercises, in its order; those of assignments are not among them."""
+    return [spec.exercise for spec in _SPECS.values() if not spec.exercise.assignment]
 
 
 def _find(name: str) -> Spec:

@@ -15,9 +15,11 @@ class Exercise:
     """One line of the catalogue."""
 
     name: str
-    chapter: int
+    chapter: int  # for an assignment's question: the chapter that teaches it
     level: str  # "easy", "medium" or "hard"
     minutes: int
+    assignment: str = ""  # the assignment that asks it; "" for those of the chapters
+    assignment: str = ""  # asked in this assignment, not in the chapter: not in the catalogue
 
 
 @dataclass(frozen=True)
