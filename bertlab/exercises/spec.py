@@ -19,7 +19,6 @@ class Exercise:
     level: str  # "easy", "medium" or "hard"
     minutes: int
     assignment: str = ""  # the assignment that asks it; "" for those of the chapters
-    assignment: str = ""  # asked in this assignment, not in the chapter: not in the catalogue
 
 
 @dataclass(frozen=True)
