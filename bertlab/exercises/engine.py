@@ -93,6 +93,8 @@ def _computed(spec: Spec, case: Case, flags: Mapping[str, Any]) -> Outcome:
 
 
 def _equal(one: Any, other: Any) -> bool:
+    if isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in other)
     if hasattr(other, "shape"):
         return one.shape == other.shape and bool((one == other).all())
     return bool(one == other)

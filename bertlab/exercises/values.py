@@ -168,6 +168,8 @@ def show_value(value: Any, room: int = 24) -> str:
         if value.numel() > room:
             return f"a tensor of shape {tuple(value.shape)}"
         return _nested(value.tolist())
+    if isinstance(value, dict) and value and all(map(_is_array, value.values())):
+        return f"a dictionary of {len(value)} tensors"
     if isinstance(value, (set, frozenset)):
         return "{" + ", ".join(repr(item) for item in sorted(value)) + "}"
     if isinstance(value, int) and not isinstance(value, bool):
