@@ -1,0 +1,71 @@
+"""Make the students' version of an assignment from its master, without what they must not see."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from bertlab.grading.config import BuildConfig
+from bertlab.grading.course import Assignment, generate, names, read
+
+_CELL_METADATA = ("cellView", "deletable", "editable", "nbgrader", "tags")
+_NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def build(config: BuildConfig) -> None:
+    """Make the students' versions and say which of them are new.
+
+    Raises:
+        ValueError: when a master is not in order.
+    """
+    for name in [config.name] if config.name else names(config.assignments):
+        assignment = Assignment.find(config.assignments, name)
+        changed = write_whole(assignment.release, students_version(assignment))
+        print(f"{assignment.release}: {'written' if changed else 'unchanged'}", flush=True)
+
+
+def students_version(assignment: Assignment) -> str:
+    """Return the text of the students' version; the same at each call.
+
+    Raises:
+        ValueError: when the master is not in order.
+    """
+    with tempfile.TemporaryDirectory(prefix="bertlab-build-") as folder:
+        notebook = _normal(read(generate(assignment, Path(folder))), assignment.name)
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def _normal(notebook: NotebookNode, name: str) -> NotebookNode:
+    """Leave out what depends on an editor or a moment, and all outputs."""
+    cells = []
+    for i, cell in enumerate(notebook.cells):
+        plain = {
+            "cell_type": cell.cell_type,
+            "id": f"{name[:58]}-{i:03d}",
+            "metadata": {key: cell.metadata[key] for key in _CELL_METADATA if key in cell.metadata},
+            "source": cell.source,  # to the letter: nbgrader's checksums are of it
+        }
+        if cell.cell_type == "code":
+            plain |= {"execution_count": None, "outputs": []}
+        cells.append(plain)
+    return nbformat.from_dict(
+        {"cells": cells, "metadata": _NOTEBOOK_METADATA, "nbformat": 4, "nbformat_minor": 5}
+    )
+
+
+def write_whole(path: Path, text: str) -> bool:
+    """Write a file under another name and rename it, if its text is new; say whether it was."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
+    return True
