@@ -107,16 +107,38 @@ def _check(name: str, answer: Any, seed: int) -> CheckResult:
     if not isinstance(name, str) or name not in _SPECS:
         return CheckResult(False, "unknown-exercise", _unknown(name), str(name))
     spec = _SPECS[name]
-    if not callable(answer):
-        return CheckResult(
-            False,
-            "not-a-function",
-            f"Hand in the function itself, without calling it: `exercises.check({name!r}, {name})`."
-            f" What was handed in has the type {type(answer).__name__}.",
-            name,
-        )
+    if spec.asks == "value" and (answer is None or answer is ...):
+        return engine.not_attempted(spec)
+    wrong_kind = _wrong_kind(spec, answer)
+    if wrong_kind:
+        return CheckResult(False, f"not-a-{spec.asks}", wrong_kind, name)
     seeds = range(seed * _SEEDS_PER_CHECK, (seed + 1) * _SEEDS_PER_CHECK)
     return engine.examine(spec, answer, seeds)
+
+
+def _wrong_kind(spec: Spec, answer: Any) -> str:
+    """Say what to hand in where it is not what the question asks for; "" where it is."""
+    name = spec.exercise.name
+    found = f"What was handed in has the type {type(answer).__name__}."
+    if spec.asks == "class":
+        if isinstance(answer, type):
+            return ""
+        return (
+            "Hand in the class itself, without making an object of it: "
+            f"`exercises.check({name!r}, {name})`. {found}"
+        )
+    if spec.asks == "value":
+        if isinstance(answer, type) or hasattr(answer, "__code__"):
+            return f"Hand in the answer itself, not what computes it. {found}"
+        return ""
+    if isinstance(answer, type):
+        return f"Hand in a function. {answer.__name__} is a class."
+    if not callable(answer):
+        return (
+            f"Hand in the function itself, without calling it: `exercises.check({name!r}, {name})`."
+            f" {found}"
+        )
+    return ""
 
 
 def show(name: str) -> None:

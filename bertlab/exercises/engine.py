@@ -8,6 +8,7 @@ at a time.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -59,8 +60,10 @@ def call(function: Callable[..., Any], case: Case, spec: Spec) -> Outcome:
     """Call a learner's function on copies of a case's arguments, and see whether they changed."""
     arguments = copy.deepcopy(dict(case.arguments))
     outcome = _outcome(function, arguments, spec, case.arguments)
+    if not outcome.values:
+        return outcome
     changed = (name for name, value in arguments.items() if not _equal(value, case.arguments[name]))
-    return replace(outcome, changed=next(changed, "")) if outcome.values else outcome
+    return replace(outcome, changed=next(changed, ""))
 
 
 def _outcome(
@@ -93,38 +96,50 @@ def _computed(spec: Spec, case: Case, flags: Mapping[str, Any]) -> Outcome:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    if isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in other)
-    if hasattr(other, "shape"):
-        return one.shape == other.shape and bool((one == other).all())
-    return bool(one == other)
+    try:
+        if isinstance(other, Mapping):
+            return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in other)
+        if hasattr(other, "shape"):
+            unchanged = (one == other) | ((one != one) & (other != other))  # NaN is unequal to itself
+        return one.shape == other.shape and bool(unchanged.all())
+        return bool(one == other)
+    except Exception:  # something was put into an argument that can't even be compared
+        return False
 
 
-def examine(spec: Spec, answer: Callable[..., Any], seeds: Sequence[int]) -> CheckResult:
+def examine(spec: Spec, answer: Any, seeds: Sequence[int]) -> CheckResult:
     """Try an answer on the examples of all seeds and explain the outcome."""
     cases = sorted((c for seed in seeds for c in spec.cases(seed)), key=lambda case: case.stage)
+    right = [_computed(spec, case, {}) for case in cases]  # before anything of the learner's runs
+    function = spec.callable_of(answer)
     outcomes: list[Outcome] = []
+    repeated: list[Outcome] = []
     own: set[str] = set()
 
     def work(printed: Printed) -> None:
-        with running.watching(own):
-            outcomes.append(call(answer, cases[0], spec))
-        for case in [cases[0], *cases[1:]]:
+        for case in (cases[0], cases[-1]):
+            with running.watching(own, spec.compute.__code__, spec.ready_made):
+                repeated.append(call(function, case, spec))
+            if repeated[0].raised:
+                break
+        for case in cases:
             printed.take()
-            outcome = call(answer, case, spec)
+            outcome = call(function, case, spec)
             outcomes.append(replace(outcome, printed=printed.take()))
 
     finished, ended = running.run_limited(work, running.LIMIT)
-    done = list(outcomes)
-    if done and done[0].raised and done[0].raised.is_stub:
+    again, done = list(repeated), list(outcomes)
+    if again and again[0].raised and again[0].raised.is_stub:
+        return not_attempted(spec)
+    if not _works():
         return _result(
             spec,
-            "not-attempted",
-            "Replace the line that raises NotImplementedError by your code, and run the cell "
-            f'again. `exercises.hint("{spec.exercise.name}")` helps.',
+            "check-out-of-order",
+            "Something in your code replaced a function that this check itself uses, of torch, of "
+            "Python or of bertlab, so that nothing can be verified. Take it out, restart the "
+            "kernel, and run the cells again.",
         )
-    first, done = (done[0], done[1:]) if done else (None, [])
-    if first and done and not first.agrees(done[0]):
+    if again and done and not again[0].agrees(done[0]):
         return _result(
             spec,
             "not-deterministic",
@@ -132,12 +147,21 @@ def examine(spec: Spec, answer: Callable[..., Any], seeds: Sequence[int]) -> Che
             "Something in it is random (dropout, or a tensor of random numbers), or it keeps "
             "something from one call to the next.",
         )
-    problem = _diagnose(spec, cases, done)
+    if own and again and (again[0].unusable or again[0].raised):
+        return _own_function(spec, sorted(own)[0], right=False)
+    problem = _diagnose(spec, cases, done, right)
     if problem is not None:
         return problem
     if not finished:
         return _too_slow(spec, cases[len(done)], ended)
-    for case, outcome in zip(cases, done, strict=False):
+    if len(done) < len(cases):
+        return _result(
+            spec,
+            "ended-early",
+            "Your code ended the thread in which it was tried, so not all examples were. An answer "
+            "ends with `return`.",
+        )
+    for case, outcome in zip(cases, done, strict=True):
         if outcome.changed:
             return _result(
                 spec,
@@ -148,22 +172,50 @@ def examine(spec: Spec, answer: Callable[..., Any], seeds: Sequence[int]) -> Che
                 f"\n\nExample: {case.label}",
             )
     if own:
-        return _own_function(spec, sorted(own)[0])
-    return CheckResult(
-        True, None, f"Verified on {len(cases)} examples: {spec.verified}", spec.exercise.name
+        return _own_function(spec, sorted(own)[0], right=True)
+    tried = "Verified" if spec.asks == "value" else f"Verified on {len(cases)} examples"
+    return CheckResult(True, None, f"{tried}: {spec.verified}", spec.exercise.name)
+
+
+def _works() -> bool:
+    """Tell whether what compares answers still tells right from wrong."""
+    import torch
+
+    one, two = (canonical_outputs(torch.full((2,), x), {"x": "tensor"}) for x in (1.0, 2.0))
+    return (
+        same(one[0], one[0])
+        and not same(one[0], two[0])
+        and one[0].tolist() == [1.0, 1.0]
+        and not same([1], [2])
     )
+
+
+def not_attempted(spec: Spec) -> CheckResult:
+    """Say that an answer is still the stub."""
+    if spec.asks == "value":
+        do = "Put your answer in the place of `...`"
+    else:
+        do = "Replace the line that raises NotImplementedError by your code"
+    words = f'{do}, and run the cell again. `exercises.hint("{spec.exercise.name}")` helps.'
+    return _result(spec, "not-attempted", words)
 
 
 def _result(spec: Spec, mistake: str, message: str) -> CheckResult:
     return CheckResult(False, mistake, message, spec.exercise.name)
 
 
-def _own_function(spec: Spec, name: str) -> CheckResult:
+def _own_function(spec: Spec, name: str, right: bool) -> CheckResult:
+    found = "The values are right, but they come" if right else "What you handed in comes"
+    if name.startswith("bertlab."):
+        words = f"{found} from `{name}`: this is bertlab's own {spec.asks}."
+        return _result(
+            spec, "bertlabs-own-function", f"{words} The exercise is to write it yourself."
+        )
     return _result(
         spec,
-        "bertlabs-own-function",
-        f"The values are right, but they come from `{name}`: this is bertlab's own function. The "
-        "exercise is to write it yourself.",
+        "ready-made-function",
+        f"{found} from `{name}`, which does the work that this exercise asks of you. Write it out "
+        "yourself, and use the ready-made function to compare.",
     )
 
 
@@ -182,9 +234,10 @@ def _too_slow(spec: Spec, case: Case, ended: bool) -> CheckResult:
     )
 
 
-def _diagnose(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> CheckResult | None:
+def _diagnose(
+    spec: Spec, cases: list[Case], outcomes: list[Outcome], right: list[Outcome]
+) -> CheckResult | None:
     """Explain the first stage that fails; None when everything that ran is right."""
-    right = [_computed(spec, case, {}) for case in cases[: len(outcomes)]]
     failed = [
         i
         for i, outcome in enumerate(outcomes)
@@ -202,7 +255,8 @@ def _diagnose(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> CheckRe
         failure = Failure(cases[worst], outcomes[worst].values, right[worst].values)
         raised = outcomes[worst].raised
         error = f"\n\n{_error(raised)}" if raised else ""
-        return _result(spec, name, f"{_explain(mistakes, failure)}{error}\n\n{example}")
+        words = _with_equation(spec, _explain(mistakes, failure))
+        return _result(spec, name, f"{words}{error}\n\n{example}")
     name, words = _unknown(spec, outcomes[worst], right[worst])
     return _result(spec, name, f"{words}\n\n{example}")
 
@@ -234,11 +288,20 @@ def _find(
     return ()
 
 
+def _with_equation(spec: Spec, words: str) -> str:
+    """Add the equation to look up, unless the words name one."""
+    if not spec.equation or "quation" in words:
+        return words
+    return f"{words} Equation {spec.equation}."
+
+
 def _explain(mistakes: tuple[Mistake, ...], failure: Failure) -> str:
     if len(mistakes) == 1:
         (mistake,) = mistakes
-        usable = failure.found and mistake.evidence
-        evidence = mistake.evidence(failure) if usable and mistake.evidence else ""
+        evidence = ""
+        if failure.found and mistake.evidence:
+            with contextlib.suppress(LookupError, ValueError, RuntimeError):  # nothing to measure
+                evidence = mistake.evidence(failure)
         if evidence:
             return f"{evidence}: {mistake.explanation}"
         return _sentence(mistake.explanation)
@@ -258,6 +321,14 @@ def _unknown(spec: Spec, outcome: Outcome, right: Outcome) -> tuple[str, str]:
     if outcome.unusable:
         words = outcome.unusable.words
         return outcome.unusable.name, f"{_sentence(words)}."
+    if spec.asks == "value":
+        wrong = [
+            f"`{name}`"
+            for name, *values in zip(spec.outputs, outcome.values, right.values, strict=True)
+            if not same(*values)
+        ]
+        verb = "is" if len(wrong) == 1 else "are"
+        return "wrong-values", f"{' and '.join(wrong)} {verb} not right."
     outputs = zip(spec.outputs, outcome.values, right.values, strict=True)
     mistake, words = next(difference(*output) for output in outputs if not same(*output[1:]))
     return mistake, _sentence(words)
@@ -285,15 +356,21 @@ def _arguments(case: Case) -> list[str]:
 
 
 def _example(spec: Spec, case: Case, outcome: Outcome, right: Outcome) -> str:
-    lines = [*_arguments(case), ""]
+    hidden = spec.asks == "value"  # there is but one example: its answer is the whole answer
+    lines = [] if hidden else [*_arguments(case), ""]
     for i, name in enumerate(spec.outputs):
         if outcome.values and same(outcome.values[i], right.values[i]):
             lines.append(f"{name}: right")
             continue
+        if hidden:
+            found = show_value(outcome.values[i], 64) if outcome.values else "not readable"
+            lines.append(f"{name}: found {found}")
+            continue
         lines.append(f"{name}: expected {show_value(right.values[i])}")
         if outcome.values:
             lines.append(f"{' ' * len(name)}     found {show_value(outcome.values[i])}")
-    text = f"Example ({case.label}):\n\n{_indented(lines)}"
+    head = "Your answer:" if hidden else f"Example ({case.label}):"
+    text = f"{head}\n\n{_indented(lines)}"
     if outcome.printed:
         printed = _indented(outcome.printed.split("\n"))
         text += f"\n\nYour code printed, on this example:\n\n{printed}"

@@ -17,14 +17,15 @@ import linecache
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 LIMIT = 10.0  # seconds for all calls of one check
 GRACE = 1.0  # seconds to stop once the time is up
 KEPT = 2_000  # characters of print that are kept from one call
+_LIBRARIES = ("torch.", "sklearn.", "seqeval.", "transformers.")  # of ready-made functions
 
 
 class Stopped(BaseException):
@@ -122,19 +123,26 @@ class Raised:
         """Describe an exception caught around a call of the learner's function."""
         try:
             words = str(error)
-        except Exception:
+        except Stopped:
+            raise
+        except BaseException:
             words = ""
         line, source = _learners_line(error.__traceback__)
         return cls(type(error), words if len(words) <= 400 else words[:400] + " …", line, source)
 
 
 def _learners_line(traceback: TracebackType | None) -> tuple[int | None, str]:
-    """Return the deepest line in the file where the learner's function stands."""
+    """Return the deepest line in the file where the learner's code stands.
+
+    That is the first file that is neither the checker's nor what calls a module's ``forward``.
+    """
     file, line = None, None
-    step = traceback.tb_next if traceback else None  # the first frame is the checker's
+    step = traceback
     while step:
         name = step.tb_frame.f_code.co_filename
-        file = file or name
+        module = str(step.tb_frame.f_globals.get("__name__", ""))
+        if file is None and not module.startswith(("bertlab.exercises", "torch.nn.modules.module")):
+            file = name
         if name == file:
             line = step.tb_lineno
         step = step.tb_next
@@ -142,14 +150,24 @@ def _learners_line(traceback: TracebackType | None) -> tuple[int | None, str]:
 
 
 @contextlib.contextmanager
-def watching(seen: set[str]) -> Any:
-    """Note in ``seen`` which of bertlab's own functions are called in this thread."""
+def watching(seen: set[str], reference: CodeType, ready_made: Sequence[str]) -> Any:
+    """Note in ``seen`` which functions that do the exercise's work are called in this thread.
+
+    Args:
+        reference: the code of the exercise's own right answer.
+        ready_made: names of other libraries' functions.
+    """
 
     # Coverage can't see into a profiler, hence the pragma; a test sees what it finds.
-    def note(frame: FrameType, event: str, _: Any) -> None:  # pragma: no cover
-        if event == "call":
+    def note(frame: FrameType, event: str, function: Any) -> None:  # pragma: no cover
+        if event == "c_call":
+            if getattr(function, "__name__", "") in ready_made:
+                seen.add(f"{getattr(function, '__module__', None) or 'torch'}.{function.__name__}")
+        elif event == "call":
             module = str(frame.f_globals.get("__name__", ""))
-            if module.startswith("bertlab.") and not module.startswith("bertlab.exercises"):
+            own = module.startswith("bertlab.") and not module.startswith("bertlab.exercises")
+            other = frame.f_code.co_name in ready_made and module.startswith(_LIBRARIES)
+            if own or other or frame.f_code is reference:
                 seen.add(f"{module}.{frame.f_code.co_qualname}")
 
     before = sys.getprofile()

@@ -19,6 +19,8 @@ class Exercise:
     level: str  # "easy", "medium" or "hard"
     minutes: int
     assignment: str = ""  # the assignment that asks it; "" for those of the chapters
+    extra: bool = False  # True: more practice, which the chapter's text doesn't hold
+    passed: bool = False  # what has been passed so far on this computer; ``catalog()`` looks it up
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,19 @@ class Spec:
     """An exercise with everything that its check needs.
 
     Args:
-        outputs: name -> kind of each output: "tensor", "ids", "pieces" or "integer".
+        outputs: name -> kind of each output: "tensor", "number", "ids", "pieces" or "integer".
         compute: the right answer; with the flags of mistakes, the wrong ones.
         cases: seed -> the examples to try.
         observe: (arguments, what the function returned) -> what is compared; for answers with
             chance in them, their statistics. By default the value itself.
         also_right: flags with which ``compute`` is equally right.
         together: how many mistakes at once are looked for.
+        asks: what is handed in: a "function", a "class" or a "value". Cases of a value have no
+            arguments, and what is expected of it is not shown.
+        use: makes of a class the function that is called with a case's arguments: it builds an
+            object and calls it.
+        equation: the number of the book's equation that a wrong answer should look up.
+        ready_made: names of functions of other libraries that would do the exercise's work.
     """
 
     exercise: Exercise
@@ -96,3 +104,13 @@ class Spec:
     observe: Callable[[Mapping[str, Any], Any], Any] | None = None
     also_right: Sequence[Mapping[str, Any]] = field(default=())
     together: int = 2
+    asks: str = "function"
+    use: Callable[[Any], Callable[..., Any]] | None = None
+    equation: str = ""
+    ready_made: Sequence[str] = ()
+
+    def callable_of(self, answer: Any) -> Callable[..., Any]:
+        """Return what is called with a case's arguments."""
+        if self.asks == "value":
+            return lambda: answer
+        return self.use(answer) if self.use else answer

@@ -9,8 +9,10 @@ from typing import Any
 from bertlab.exercises.spec import ANYTHING
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5  # float32 answers are compared with float64 ones
+LARGEST = 10_000_000  # numbers in an output; a view of one number can claim any size
 _EXPECTED = {
     "tensor": "a tensor",
+    "number": "a number",
     "ids": "a list of integers",
     "pieces": "a list of strings",
     "integer": "an integer",
@@ -73,8 +75,12 @@ def canonical_outputs(value: Any, outputs: Mapping[str, str]) -> tuple[Any, ...]
 
 def _canonical(value: Any, kind: str, name: str) -> Any:
     wrong = Unusable("wrong-type", f"`{name}` is {kind_of(value)}: expected {_EXPECTED[kind]}")
-    if kind == "tensor":
-        return _canonical_tensor(value, name, wrong)
+    if kind == "number" and isinstance(value, numbers.Real) and not isinstance(value, bool):
+        import torch
+
+        return torch.full((), float(value), dtype=torch.float64)
+    if kind in ("tensor", "number"):
+        return _canonical_tensor(value, name, wrong, whole_too=kind == "number")
     if _is_array(value):
         value = value.tolist()  # a list, or a number where it has no dimension
     if kind == "integer":
@@ -93,14 +99,17 @@ def _canonical(value: Any, kind: str, name: str) -> Any:
     return [str.__str__(item) if kind == "pieces" else int(item) for item in value]
 
 
-def _canonical_tensor(value: Any, name: str, wrong: Unusable) -> Any:
+def _canonical_tensor(value: Any, name: str, wrong: Unusable, whole_too: bool) -> Any:
     import torch
 
     if not _is_array(value):
         raise wrong
     with torch._C.DisableTorchFunctionSubclass():  # a subclass can't answer for itself
         tensor = torch.as_tensor(value).detach()
-        if not tensor.is_floating_point():
+        if tensor.numel() > LARGEST:
+            raise Unusable("wrong-shape", f"`{name}` has {tensor.numel():,} numbers: far too many")
+        real = tensor.is_floating_point()
+        if not real and not (whole_too and tensor.dtype in (torch.int64, torch.int32)):
             raise Unusable(
                 "wrong-dtype",
                 f"`{name}` has dtype {tensor.dtype}: expected floating-point numbers",
@@ -172,9 +181,14 @@ def show_value(value: Any, room: int = 24) -> str:
         return f"a dictionary of {len(value)} tensors"
     if isinstance(value, (set, frozenset)):
         return "{" + ", ".join(repr(item) for item in sorted(value)) + "}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}" if abs(value) >= 10_000 else str(value)
-    text = repr(value)
+    if isinstance(value, (list, tuple, str)):
+        value = value[:301]  # what comes later is never shown
+    try:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f"{value:,}" if abs(value) >= 10_000 else str(value)
+        text = repr(value)
+    except ValueError:  # Python refuses to write out integers of more than 4,300 digits
+        return kind_of(value)
     return text if len(text) <= 300 else text[:300] + " …"
 
 
