@@ -3,14 +3,25 @@
 ``check(name, answer)`` tries an answer on examples and says what was verified, or which
 misunderstanding the answer shows. It serves honest learners: it runs the answer in this process,
 for 10 seconds at most, and does not withstand attacks.
+
+Names of passed exercises are noted in a small file of the user's own, for ``catalog()``;
+``remember(False)`` or the environment variable ``BERTLAB_PROGRESS=off`` turns that off.
 """
 
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import Any
 
 from bertlab.exercises import (
+    assignment_attention_heads,
+    assignment_attention_lengths,
+    assignment_attention_mask,
+    assignment_attention_softmax,
+    assignment_encoder_layer,
+    assignment_encoder_parts,
+    assignment_encoder_sizes,
     ch01_pairs,
     ch01_tokens,
     ch02_attention,
@@ -34,11 +45,14 @@ from bertlab.exercises import (
     ch10_scores,
     ch10_spans,
     engine,
+    progress,
 )
+from bertlab.exercises.catalogue import Catalog
+from bertlab.exercises.progress import remember
 from bertlab.exercises.result import CheckResult
 from bertlab.exercises.spec import Exercise, Spec
 
-__all__ = ["CheckResult", "Exercise", "catalog", "check", "hint", "show"]
+__all__ = ["Catalog", "CheckResult", "Exercise", "catalog", "check", "hint", "remember", "show"]
 
 _MODULES = (
     ch01_tokens,
@@ -63,6 +77,13 @@ _MODULES = (
     ch09_viterbi,
     ch10_spans,
     ch10_scores,
+    assignment_attention_softmax,
+    assignment_attention_mask,
+    assignment_attention_heads,
+    assignment_attention_lengths,
+    assignment_encoder_parts,
+    assignment_encoder_layer,
+    assignment_encoder_sizes,
 )
 _SPECS: dict[str, Spec] = {
     spec.exercise.name: spec for module in _MODULES for spec in module.EXERCISES
@@ -76,7 +97,7 @@ def check(name: str, answer: Any, strict: bool = False, *, seed: int = 0) -> Che
 
     Args:
         name: the exercise's name; ``catalog()`` lists them.
-        answer: what the exercise asks for; here, a function.
+        answer: what the exercise asks for: a function, a class, or a value.
         strict: for assignments: raise AssertionError unless passed, and return None.
         seed: another seed, other examples.
 
@@ -94,9 +115,11 @@ def check(name: str, answer: Any, strict: bool = False, *, seed: int = 0) -> Che
             "checker-error",
             f"The check itself failed ({type(error).__name__}: {error}). This is not your mistake: "
             "please report it at https://github.com/bertlab/bertlab/issues",
-            str(name),
+            name if isinstance(name, str) else type(name).__name__,
         )
     if not strict:
+        if result.passed:
+            progress.note(result.exercise)
         return result
     if not result.passed:
         raise AssertionError(str(result))
@@ -167,9 +190,17 @@ def hint(name: str) -> None:
         print(f"Hint {number} of {len(hints)}: {text}")
 
 
-def catalog() -> list[Exercise]:
-    """Return the book's exercises, in its order; those of assignments are not among them."""
-    return [spec.exercise for spec in _SPECS.values() if not spec.exercise.assignment]
+def catalog() -> Catalog:
+    """Return the book's exercises, in its order, and which of them have been passed.
+
+    Those of assignments are not among them. Some are more practice, beyond the chapters' text.
+    """
+    done = progress.passed()
+    return Catalog(
+        replace(spec.exercise, passed=spec.exercise.name in done)
+        for spec in sorted(_SPECS.values(), key=lambda spec: spec.exercise.chapter)
+        if not spec.exercise.assignment
+    )
 
 
 def _find(name: str) -> Spec:

@@ -1,0 +1,285 @@
+"""The attention assignment's exercises on heads: merging them, and all of multi-head attention.
+
+Dimensions: ``B`` batch, ``T`` tokens, ``D`` width, ``H`` heads, ``d = D / H`` width of a head.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from bertlab.exercises.spec import Case, Exercise, Mistake, Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def _merge_heads(heads: Tensor, *, way: str = "right") -> Tensor:
+    """Heads side by side, right by default."""
+    B, H, T, d = heads.shape
+    if way == "reshape":
+        return heads.reshape(B, T, H * d)
+    if way == "interleaved":
+        return heads.permute(0, 2, 3, 1).reshape(B, T, H * d)
+    if way == "stacked":
+        return heads.transpose(1, 2)
+    if way == "one below the other":
+        return heads.reshape(B, H * T, d)
+    if way == "sum":
+        return heads.sum(1)
+    if way == "mean":
+        return heads.mean(1)
+    return heads.transpose(1, 2).reshape(B, T, H * d)
+
+
+def _merge_heads_cases(seed: int) -> list[Case]:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+    # Head h, place t, column c holds 100 h + 10 t + c: the reader sees where each number went.
+    H, T, d = torch.arange(2.0), torch.arange(3.0 + seed % 2), torch.arange(2.0)
+    readable = 100 * H[:, None, None] + 10 * T[:, None] + d
+    return [
+        Case(1, "head h, place t, column c holds 100 h + 10 t + c", {"heads": readable[None]}),
+        Case(1, "a batch", {"heads": normal(2, 3, 4, 5)}),
+        Case(1, "as many heads as places", {"heads": normal(2, 4, 4, 3)}),
+        Case(2, "one head", {"heads": normal(2, 1, 3, 4)}),
+        Case(2, "one token", {"heads": normal(2, 3, 1, 2)}),
+    ]
+
+
+MERGE_HEADS = Spec(
+    Exercise("merge_heads", 2, "easy", 4, "attention"),
+    question=(
+        "The way back from heads (B, H, T, d) to (B, T, D), D = H · d: lay the heads of each\n"
+        "token side by side, so that columns h·d to (h+1)·d belong to head h."
+    ),
+    formula="merged[b, t, h·d + c] = heads[b, h, t, c]",
+    stub="def merge_heads(heads):\n    raise NotImplementedError",
+    hints=(
+        "A reshape can merge neighbouring axes only. H and d aren't neighbours yet.",
+        "(B, H, T, d) -> (B, T, H, d) -> (B, T, D).",
+    ),
+    verified="shapes and values for several batches, one head, one token; heads unchanged.",
+    outputs={"merged": "tensor"},
+    compute=_merge_heads,
+    cases=_merge_heads_cases,
+    mistakes=(
+        Mistake(
+            "reshape-without-transpose",
+            {"way": "reshape"},
+            "the shape is right and the values are scrambled: the numbers were read on in their "
+            "old order, head after head. First put T in front of H: `transpose(1, 2)`.",
+        ),
+        Mistake(
+            "columns-interleaved",
+            {"way": "interleaved"},
+            "the heads' columns are interleaved. Head h's d numbers stay together: merge "
+            "(H, d), not (d, H).",
+        ),
+        Mistake(
+            "heads-not-merged",
+            {"way": "stacked"},
+            "the axes are in the right order, but H and d are still apart. Merge them: "
+            "`.flatten(2)`, or a reshape to (B, T, H · d).",
+        ),
+        Mistake(
+            "heads-below-each-other",
+            {"way": "one below the other"},
+            "the heads were laid one below the other, as if each were more tokens. They belong "
+            "side by side: (B, T, H · d).",
+        ),
+        Mistake(
+            "heads-summed",
+            {"way": "sum"},
+            "the heads were summed. They are laid side by side; W_O mixes them later.",
+        ),
+        Mistake(
+            "heads-averaged",
+            {"way": "mean"},
+            "the heads were averaged. They are laid side by side; W_O mixes them later.",
+        ),
+    ),
+)
+
+
+def _multi_head(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    num_heads: int,
+    mask: Tensor | None = None,
+    *,
+    layout: str = "out, in",
+    use_bias: str = "all",
+    order: str = "qkvo",
+    split: str = "right",
+    merge: str = "right",
+    scale: str = "head",
+    masking: str = "before",
+    output: bool = True,
+) -> Tensor:
+    """Multi-head self-attention in float64; each keyword makes one step wrong."""
+    import torch
+
+    x, weight, bias = x.double(), weight.double(), bias.double()
+    B, T, D = x.shape
+    d = D // num_heads
+
+    def project(x: Tensor, which: str) -> Tensor:
+        i = order.index(which)
+        W = weight[i].T if layout == "out, in" else weight[i]
+        biased = use_bias == "all" or (use_bias == "output alone" and which == "o")
+        return x @ W + bias[i] if biased else x @ W
+
+    def heads(x: Tensor) -> Tensor:
+        if split == "view":
+            return x.view(B, num_heads, T, d)
+        return x.view(B, T, num_heads, d).transpose(1, 2)
+
+    q, k, v = (heads(project(x, which)) for which in "qkv")
+    divisor = {"head": math.sqrt(d), "width": math.sqrt(D), "none": 1.0, "d": d}[scale]
+    scores = q @ k.transpose(-2, -1) / divisor  # (B, H, T, T)
+    if mask is not None and masking in ("before", "inverted"):
+        hide = mask if masking == "inverted" else ~mask
+        scores = scores.masked_fill(hide, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(-1)
+    if mask is not None and masking == "after":
+        weights = weights * mask
+    context = weights @ v
+    if merge == "reshape":
+        context = context.reshape(B, T, D)
+    else:
+        context = context.transpose(1, 2).reshape(B, T, D)
+    return project(context, "o") if output else context
+
+
+def _multi_head_cases(seed: int) -> list[Case]:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(stage: int, label: str, B: int, T: int, H: int, d: int, *real: int) -> Case:
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+        D = H * d
+        weight = normal(4, D, D) / math.sqrt(D) * (1.5 if D > 1 else 1)
+        arguments = {"x": normal(B, T, D), "weight": weight, "bias": 0.5 * normal(4, D)}
+        arguments |= {"num_heads": H}  # type: ignore[dict-item]
+        if real:
+            mask = torch.arange(T) < torch.tensor(real)[:, None]
+            arguments["mask"] = mask[:, None, None, :]
+        return Case(stage, label, arguments)
+
+    return [
+        case(1, "one head", 1, 3, 1, 4),
+        case(1, "one head, a batch", 2, 4, 1, 6),
+        case(2, "two heads", 1, 3, 2, 3),
+        case(2, "a batch, four heads", 2, 5, 4, 2 + seed % 2),
+        case(3, "two texts, one of them padded", 2, 4, 2, 3, 4, 2 + seed % 2),
+        case(3, "three padded texts", 3, 6, 3, 2, 2, 5, 3),
+    ]
+
+
+_HEADS = "(B, T, D) -> (B, T, H, d) -> (B, H, T, d)"
+
+MULTI_HEAD_ATTENTION = Spec(
+    Exercise("multi_head_attention", 2, "hard", 15, "attention"),
+    question=(
+        "Multi-head self-attention from x (B, T, D) to (B, T, D). weight (4, D, D) and bias\n"
+        "(4, D) hold four linear maps in the order query, key, value, output, each as nn.Linear\n"
+        "keeps it: x @ weight[i].T + bias[i]. mask is None or boolean and broadcasts to\n"
+        "(B, H, T, T); True = may attend. Each query may attend to something."
+    ),
+    formula="head_h = softmax(Q_h K_hᵀ / √d) V_h,  result = [head_0 … head_(H-1)] W_O + b_O",
+    stub=(
+        "def multi_head_attention(x, weight, bias, num_heads, mask=None):\n"
+        "    raise NotImplementedError"
+    ),
+    hints=(
+        "Five steps: project x three times, split into heads, attend, merge, project once more.",
+        f"Split: {_HEADS}. Merge: the same way back.",
+        "The scale is the root of a head's width, d = D / num_heads.",
+    ),
+    verified="one to four heads, batches, padding masks; arguments unchanged.",
+    outputs={"output": "tensor"},
+    compute=_multi_head,
+    cases=_multi_head_cases,
+    mistakes=(
+        Mistake(
+            "weight-not-transposed",
+            {"layout": "in, out"},
+            "x was multiplied by `weight[i]`. nn.Linear keeps a weight as (out, in): multiply by "
+            "`weight[i].T`.",
+        ),
+        Mistake("biases-missing", {"use_bias": "none"}, "the biases were not added."),
+        Mistake(
+            "projection-biases-missing",
+            {"use_bias": "output alone"},
+            "only the last map's bias was added. Queries, keys and values have biases, too.",
+        ),
+        Mistake(
+            "output-projection-missing",
+            {"output": False},
+            "the last map is missing: the heads lie side by side, and W_O (`weight[3]`) still has "
+            "to mix them.",
+        ),
+        Mistake(
+            "maps-in-another-order",
+            {"order": "kqvo"},
+            "queries and keys are exchanged: `weight[0]` makes the queries, `weight[1]` the keys.",
+        ),
+        Mistake(
+            "maps-in-another-order",
+            {"order": "vkqo"},
+            "queries and values are exchanged: `weight[0]` makes the queries, `weight[2]` the "
+            "values.",
+        ),
+        Mistake(
+            "view-without-transpose",
+            {"split": "view"},
+            "the heads were split by a view alone, so that a head holds whole tokens instead of a "
+            f"share of each. Split {_HEADS}. Equation 2.13.",
+        ),
+        Mistake(
+            "merged-without-transpose",
+            {"merge": "reshape"},
+            "the heads were merged by a reshape alone, which reads head after head. First "
+            "`transpose(1, 2)`, then merge the last two axes.",
+        ),
+        Mistake(
+            "view-there-and-back",
+            {"split": "view", "merge": "reshape"},
+            "the heads were split by a view and merged by a reshape, both without the transpose: "
+            f"a head holds whole tokens. Split {_HEADS}. Equation 2.13.",
+        ),
+        Mistake(
+            "scaled-by-full-width",
+            {"scale": "width"},
+            "the scores were divided by √D. Each head's dot products have d = D / num_heads terms: "
+            "divide by √d.",
+        ),
+        Mistake("not-scaled", {"scale": "none"}, "the scores were not divided by √d."),
+        Mistake("divided-by-d", {"scale": "d"}, "the scores were divided by d, not by its root."),
+        Mistake("mask-ignored", {"masking": "ignored"}, "the mask was not used."),
+        Mistake(
+            "mask-inverted",
+            {"masking": "inverted"},
+            "the mask was taken the other way round. True means that a query may attend: fill "
+            "where `~mask`.",
+        ),
+        Mistake(
+            "mask-after-softmax",
+            {"masking": "after"},
+            "the mask was multiplied in after the softmax, so that rows no longer sum to 1. Fill "
+            "forbidden scores before the softmax.",
+        ),
+    ),
+)
+
+EXERCISES = (MERGE_HEADS, MULTI_HEAD_ATTENTION)
