@@ -6,12 +6,21 @@ import os
 import platform
 import signal
 import sys
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Annotated
 
 import tyro
 
 import bertlab
+from bertlab.grading.config import (
+    BuildConfig,
+    CheckConfig,
+    CollectConfig,
+    GradeConfig,
+    ReportConfig,
+)
 from bertlab.pretraining.config import PretrainingConfig
 from bertlab.tasks.config import EvaluateConfig, FinetuneConfig, PredictConfig
 
@@ -25,6 +34,13 @@ _BAD_INPUT = (
     NotADirectoryError,
     PermissionError,
 )
+_ASSIGN = {
+    BuildConfig: "build",
+    CheckConfig: "check",
+    CollectConfig: "collect",
+    GradeConfig: "grade",
+    ReportConfig: "report",
+}
 _LIBRARIES = ("torch", "transformers", "tokenizers", "huggingface-hub", "datasets", "accelerate")
 
 
@@ -90,6 +106,33 @@ def predict(config: Annotated[PredictConfig, tyro.conf.arg(name="")]) -> None:
     from bertlab.tasks.answering import predict as run
 
     run(config)
+
+
+# Their helps are the docstrings of these classes.
+_Assign = (
+    Annotated[BuildConfig, tyro.conf.subcommand("build")]
+    | Annotated[CheckConfig, tyro.conf.subcommand("check")]
+    | Annotated[CollectConfig, tyro.conf.subcommand("collect")]
+    | Annotated[GradeConfig, tyro.conf.subcommand("grade")]
+    | Annotated[ReportConfig, tyro.conf.subcommand("report")]
+)
+
+
+@app.command
+def assign(config: Annotated[_Assign, tyro.conf.arg(name="")]) -> None:
+    """Hand out assignments that grade themselves: build, check, collect, grade, report.
+
+    For teachers. It needs more than learners do: pip install "bertlab[grading]"
+    """
+    if find_spec("nbgrader") is None:
+        raise ValueError(
+            'grading needs nbgrader, which isn\'t installed: pip install "bertlab[grading]", or '
+            'in a clone pip install -e ".[grading]"'
+        )
+    name = _ASSIGN[type(config)]
+    in_order = getattr(import_module(f"bertlab.grading.{name}"), name)(config)
+    if in_order is False:
+        sys.exit(1)
 
 
 def _version(name: str) -> str:

@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 
 from bertlab.grading.config import BuildConfig
 from bertlab.grading.course import Assignment, generate, names, read
+from bertlab.grading.leaks import leaks
 
 _CELL_METADATA = ("cellView", "deletable", "editable", "nbgrader", "tags")
 _NOTEBOOK_METADATA = {
@@ -23,7 +24,7 @@ def build(config: BuildConfig) -> None:
     """Make the students' versions and say which of them are new.
 
     Raises:
-        ValueError: when a master is not in order.
+        ValueError: when a master is not in order, or students would see what they must not.
     """
     for name in [config.name] if config.name else names(config.assignments):
         assignment = Assignment.find(config.assignments, name)
@@ -35,11 +36,27 @@ def students_version(assignment: Assignment) -> str:
     """Return the text of the students' version; the same at each call.
 
     Raises:
-        ValueError: when the master is not in order.
+        ValueError: when the master is not in order, or students would see what they must not.
     """
     with tempfile.TemporaryDirectory(prefix="bertlab-build-") as folder:
         notebook = _normal(read(generate(assignment, Path(folder))), assignment.name)
+    refuse_leaks(assignment, notebook)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def refuse_leaks(assignment: Assignment, release: NotebookNode) -> None:
+    """Raise if a students' version shows what only the master may.
+
+    Raises:
+        ValueError: it names each cell and line.
+    """
+    if found := leaks(read(assignment.source), release):
+        listed = "\n".join(f"  {one}" for one in found)
+        raise ValueError(
+            f"the students' version of {assignment.source} would show solutions, hidden tests or "
+            f"markers. It was not written:\n{listed}\nExpected none of these lines outside of the "
+            "solutions and hidden tests in the master: move or reword them there"
+        )
 
 
 def _normal(notebook: NotebookNode, name: str) -> NotebookNode:
@@ -66,6 +83,9 @@ def write_whole(path: Path, text: str) -> bool:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return True

@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 
 # What the help shows in place of a type, and nothing in place of "(default: None)".
 _NAME: Any = arg(metavar="NAME", help_behavior_hint="")
+_MAYBE_NAME: Any = arg(metavar="[NAME]", help_behavior_hint="")
 _FILE: Any = arg(metavar="FILE", help_behavior_hint="")
 _FOLDER: Any = arg(metavar="DIR", help_behavior_hint="")
 _OUTPUT: Any = arg(metavar="FILE")
@@ -25,7 +26,11 @@ ASSIGNMENTS = Path("assignments")
 
 @dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """Everything that ``bertlab assign build`` can be told.
+    """Make the students' versions from the masters, without solutions and hidden tests.
+
+    Example: bertlab assign build attention
+
+    It writes no version that shows a line of a solution or a hidden test, and says where it is.
 
     Attributes:
         name: the assignment, such as attention; by default all of them.
@@ -33,7 +38,7 @@ class BuildConfig:
             are written to release/NAME/NAME.ipynb in it.
     """
 
-    name: Annotated[Positional[str | None], _NAME] = None
+    name: Annotated[Positional[str | None], _MAYBE_NAME] = None
     assignments: Annotated[Path, _DIR] = ASSIGNMENTS
 
     def __post_init__(self) -> None:
@@ -42,14 +47,19 @@ class BuildConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckConfig:
-    """Everything that ``bertlab assign check`` can be told.
+    """Grade the masters and the blanks as if students had handed them in.
+
+    Example: bertlab assign check attention
+
+    Expected are all points for the masters and none for the blanks. Also says which test cells
+    could give points for nothing. Exit code 1 if something is wrong.
 
     Attributes:
         name: the assignment, such as attention; by default all of them.
         assignments: the folder with source/NAME/NAME.ipynb and release/NAME/NAME.ipynb.
     """
 
-    name: Annotated[Positional[str | None], _NAME] = None
+    name: Annotated[Positional[str | None], _MAYBE_NAME] = None
     assignments: Annotated[Path, _DIR] = ASSIGNMENTS
 
     def __post_init__(self) -> None:
@@ -58,7 +68,12 @@ class CheckConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CollectConfig:
-    """Everything that ``bertlab assign collect`` can be told.
+    """Sort what Moodle, Canvas, Classroom or Drive gave you into a folder a student.
+
+    Example: bertlab assign collect Downloads/attention.zip --output submissions
+
+    Of several submissions of a student the newest counts. What can't be placed is listed, with
+    the reason.
 
     Attributes:
         downloads: the folder with what Moodle, Canvas, Classroom or Drive gave you, zip files or
@@ -80,11 +95,16 @@ class CollectConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GradeConfig:
-    """Everything that ``bertlab assign grade`` can be told.
+    """Grade a folder of submissions, each apart from the others and within limits.
+
+    Example: bertlab assign grade attention --submissions submissions --output grades.csv
+
+    What can't be graded gets a row without a total that says why. Started again after a stop, it
+    goes on where it was.
 
     Attributes:
         name: the assignment, such as attention.
-        submissions: the folder with STUDENT/NAME.ipynb, as ``bertlab assign collect`` makes it.
+        submissions: the folder with STUDENT/NAME.ipynb, as bertlab assign collect makes it.
         output: the CSV file to write: a row a student, also for those that can't be graded. If it
             is there, only what is new or has changed since is graded.
         feedback: also write an HTML page a student to this folder. It shows the hidden tests.
@@ -100,7 +120,7 @@ class GradeConfig:
         ValueError: when a limit isn't above 0.
     """
 
-    name: Positional[str]
+    name: Annotated[Positional[str], arg(metavar="NAME")]
     submissions: Annotated[Path, _DIR]
     output: Annotated[Path, _OUTPUT]
     feedback: Annotated[Path | None, _FOLDER] = None
@@ -122,10 +142,12 @@ class GradeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """Everything that ``bertlab assign report`` can be told.
+    """Sum up grades: distribution, hardest questions, common mistakes, near-identical answers.
+
+    Example: bertlab assign report grades.csv --submissions submissions
 
     Attributes:
-        grades: the CSV file that ``bertlab assign grade`` wrote.
+        grades: the CSV file that bertlab assign grade wrote.
         submissions: the folder that was graded, to also look for near-identical answers.
         assignments: the folder with the masters.
     """

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sysconfig
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,10 @@ def read(path: Path) -> nbformat.NotebookNode:
         ValueError: when it isn't one.
     """
     try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
+        with warnings.catch_warnings():  # cells' own ids don't matter: ours are nbgrader's
+            warnings.simplefilter("ignore")
+            notebook = nbformat.read(path, as_version=4)
+            nbformat.validate(notebook)
     except Exception as error:  # nbformat lets many kinds through
         line = str(error).partition("\n")[0]
         raise ValueError(f"{path} can't be read as a notebook: {line}") from None
