@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))  # the book's tools are scripts, not a package
+sys.path.insert(0, str(ROOT / "assignments"))  # and so is the rehearsal
 
 import notebooks  # noqa: E402
 
@@ -95,3 +96,19 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironm
     result = run([*pip, "--disable-pip-version-check", "--force-reinstall", str(wheel)])
     assert result.returncode == 0, result.stdout
     return CleanEnvironment(python, wheel, site_packages)
+
+
+@pytest.fixture(scope="session")
+def toy_assignments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy assignment: three questions, one of them on attention. Tests must not change it."""
+    from toy import make_toy
+
+    return make_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="session")
+def light_assignments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same without torch: two questions. Tests must not change it."""
+    from toy import make_toy
+
+    return make_toy(tmp_path_factory.mktemp("light"), torch=False)

@@ -15,7 +15,7 @@ import pytest
 import torch
 from accelerate.utils import LoggerType
 from torch import Tensor, nn
-from toy import VOCABULARY, Endless, Toy, assert_same, fit, timeless, weights
+from toy_runs import VOCABULARY, Endless, Toy, assert_same, fit, timeless, weights
 
 from bertlab.training import History, TrainingConfig, loop, train
 from bertlab.training.batching import EpochBatches

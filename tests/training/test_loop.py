@@ -18,7 +18,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState, GradientState
 from torch import Tensor, nn
-from toy import (
+from toy_runs import (
     Endless,
     Toy,
     assert_same,

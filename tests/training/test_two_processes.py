@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy import assert_same, timeless
+from toy_runs import assert_same, timeless
 
 from bertlab.training import History
 
