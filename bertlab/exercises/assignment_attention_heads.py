@@ -128,11 +128,13 @@ def _multi_head(
 
     x, weight, bias = x.double(), weight.double(), bias.double()
     B, T, D = x.shape
+    num_heads = 1 if split == "not" else num_heads
     d = D // num_heads
 
     def project(x: Tensor, which: str) -> Tensor:
         i = order.index(which)
-        W = weight[i].T if layout == "out, in" else weight[i]
+        as_is = layout == "in, out" or (layout == "last in, out" and which == "o")
+        W = weight[i] if as_is else weight[i].T
         biased = use_bias == "all" or (use_bias == "output alone" and which == "o")
         return x @ W + bias[i] if biased else x @ W
 
@@ -217,6 +219,11 @@ MULTI_HEAD_ATTENTION = Spec(
             "x was multiplied by `weight[i]`. nn.Linear keeps a weight as (out, in): multiply by "
             "`weight[i].T`.",
         ),
+        Mistake(
+            "last-weight-not-transposed",
+            {"layout": "last in, out"},
+            "the last map multiplies by `weight[3]`. Multiply by `weight[3].T`, as for the others.",
+        ),
         Mistake("biases-missing", {"use_bias": "none"}, "the biases were not added."),
         Mistake(
             "projection-biases-missing",
@@ -245,6 +252,11 @@ MULTI_HEAD_ATTENTION = Spec(
             {"split": "view"},
             "the heads were split by a view alone, so that a head holds whole tokens instead of a "
             f"share of each. Split {_HEADS}. Equation 2.13.",
+        ),
+        Mistake(
+            "heads-not-split",
+            {"split": "not"},
+            "this is one head of the full width. Split queries, keys and values into num_heads.",
         ),
         Mistake(
             "merged-without-transpose",

@@ -46,6 +46,8 @@ def _masked_softmax(
     e = 2**shifted if exponential == "2" else shifted.exp()
     if masking in ("before", "inverted"):
         e = e.masked_fill(~mask, 0.0)
+    elif masking == "times":  # ∞ · 0 is NaN
+        e = e * mask
     weights = e / e.sum(axis, keepdim=True)
     if masking == "after":
         weights = weights.masked_fill(~mask, 0.0)
@@ -155,11 +157,14 @@ MASKED_SOFTMAX = Spec(
             f"forbidden scores were set to 0, and the softmax gives a score of 0 the share e⁰ = 1. "
             f"{_FORBID}",
         ),
-        Mistake(
-            "scores-not-shifted",
-            {"shift": "none"},
-            "the exponential overflows: e^89 is infinite in float32, and ∞/∞ is NaN. Subtract each "
-            "row's largest score first; the weights stay the same. Equation 2.11.",
+        *(
+            Mistake(
+                "scores-not-shifted",
+                {"shift": "none", "masking": masking},
+                "the exponential overflows: e^89 is infinite in float32, and ∞/∞ is NaN. Subtract "
+                "each row's largest score first; the weights stay the same. Equation 2.11.",
+            )
+            for masking in ("before", "times")
         ),
         Mistake(
             "one-maximum-for-all",

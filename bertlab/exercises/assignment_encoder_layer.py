@@ -99,7 +99,9 @@ def _cases(seed: int) -> list[Case]:
             return torch.randn(shape, generator=generator, dtype=torch.float32)
 
         D = H * d
-        sizes = {f"attention.self.{name}": (D, D) for name in ("query", "key", "value")}
+        sizes: dict[str, tuple[int, ...]] = {
+            f"attention.self.{name}": (D, D) for name in ("query", "key", "value")
+        }
         sizes |= {"attention.output.dense": (D, D), "attention.output.LayerNorm": ()}
         sizes |= {"intermediate.dense": (F, D), "output.dense": (D, F), "output.LayerNorm": ()}
         weights = {}
