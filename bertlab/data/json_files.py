@@ -12,6 +12,7 @@ from bertlab.data.errors import DataError
 from bertlab.data.report import Notes
 from bertlab.data.text_files import read_lines, read_text
 
+JSONL_SUFFIXES = (".jsonl", ".ndjson")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _KINDS = {
     dict: "an object",

@@ -11,6 +11,7 @@ from bertlab.data.conll import read_conll
 from bertlab.data.csv_files import PAIR, TAB_SUFFIXES, read_csv
 from bertlab.data.errors import DataError
 from bertlab.data.hub_table import DEV_NAMES
+from bertlab.data.json_files import JSONL_SUFFIXES
 from bertlab.data.jsonl import Task, check_task, read_jsonl
 from bertlab.data.labels import LabelKind
 from bertlab.data.report import Report
@@ -26,7 +27,6 @@ BUNDLED = ("sentiment", "entities", "questions")
 SPLITS = {"train": ("train",), "dev": DEV_NAMES, "test": ("test",)}
 
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES)
-JSONL_SUFFIXES = (".jsonl", ".ndjson")
 CONLL_SUFFIXES = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".txt")
 SUFFIXES = (*TABLE_SUFFIXES, *JSONL_SUFFIXES, ".json", *CONLL_SUFFIXES)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from bertlab.data.answers import check_answers, parse_answers
 from bertlab.data.columns import question_rows
 from bertlab.data.errors import DataError
-from bertlab.data.json_files import kind, read_json
+from bertlab.data.json_files import JSONL_SUFFIXES, kind, read_json
+from bertlab.data.labels import LabelKind
 from bertlab.data.report import Notes, Report
 
 if TYPE_CHECKING:
@@ -28,14 +29,15 @@ def read_squad(
     encoding: str = "utf-8",
     report: Report = print,
 ) -> Dataset:
-    """Read a file of articles, paragraphs and questions.
+    """Read a file of articles, paragraphs and questions; or, named .jsonl, a question a line.
 
     Every answer is checked against its context: see ``answers.find_answer`` for what is repaired,
     and ``answers.check_answers`` for what is excluded. ``plausible_answers`` (version 2.0) are no
     answers; they are passed over.
 
     Args:
-        path: the file, ``{"data": [{"title", "paragraphs": [{"context", "qas": [...]}]}]}``.
+        path: the file, ``{"data": [{"title", "paragraphs": [{"context", "qas": [...]}]}]}``, or
+            lines as in ``read_jsonl``.
         answers: whether answers are needed; False leaves them out.
         encoding: the file's.
         report: takes one line that says what was read, repaired and excluded.
@@ -48,6 +50,11 @@ def read_squad(
         DataError: when the file isn't built so; the place is named as a path, such as
             ``data[3].paragraphs[2].qas[0]``.
     """
+    if os.fspath(path).lower().endswith(JSONL_SUFFIXES):
+        from bertlab.data.jsonl import read_jsonl  # which reads questions with this file's reader
+
+        labels: LabelKind | None = "single" if answers else None
+        return read_jsonl(path, "qa", labels, encoding=encoding, report=report)
     notes = Notes(os.path.basename(path))
     top = read_json(path, encoding, notes)
     questions = QuestionReader(path, answers, notes)

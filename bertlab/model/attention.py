@@ -32,7 +32,7 @@ class Packing(NamedTuple):
     def unpack(self, x: Tensor) -> Tensor:
         """Put them back, with 0 at padding: (N, D) -> (B, T, D)."""
         padded = x.new_zeros(self.batch * self.length, x.size(-1))
-        return padded.index_copy(0, self.places, x).view(self.batch, self.length, -1)
+        return padded.index_copy_(0, self.places, x).view(self.batch, self.length, -1)
 
 
 def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from bertlab.model.heads import IGNORED
 from bertlab.training.config import Precision, TrainingConfig
+from bertlab.training.memory import keep_freed_memory
 from bertlab.training.state import Counters, History, load_state, save_state
 
 _ADVICE = "Checkpoints, if any, are from before; lower the learning rate, or lengthen the warm-up"
@@ -265,6 +266,8 @@ class _Run:
             self.wrapped.compile()
         device = self.accelerator.device
         self._cuda = device.type == "cuda"
+        if device.type == "cpu":
+            keep_freed_memory()
         self.optimizer = torch.optim.AdamW(
             decay_groups(model, config.weight_decay),
             lr=0.0,

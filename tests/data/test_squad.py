@@ -206,3 +206,15 @@ def test_wrong_questions_are_named_by_their_place(write, change: dict, found: st
 def test_a_file_with_no_answer_left_is_an_error(write) -> None:
     with pytest.raises(DataError, match=r"found 0 questions, 1 excluded \(id a\)"):
         read_squad(write(question("a", ("horse", 0))))
+
+
+def test_a_file_of_lines_is_read_as_lines(tmp_path: Path) -> None:
+    path = tmp_path / "file.jsonl"
+    answers = {"text": ["dog"], "answer_start": [CONTEXT.index("dog")]}
+    record = {"id": "a", "context": CONTEXT, "question": "Who?", "answers": answers}
+    path.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    (row,), line = rows(path)
+    assert row["answers"] == answers
+    assert "1 question" in line
+    (row,), _ = rows(path, answers=False)
+    assert "answers" not in row
