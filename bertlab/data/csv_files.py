@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,8 +61,11 @@ def read_csv(
 
     Raises:
         DataError: with the line, when the file is no such table.
+        ValueError: when the delimiter isn't one character.
     """
     check_kind(labels)
+    if delimiter is not None and len(delimiter) != 1:
+        raise ValueError(f"the delimiter is {delimiter!r}: expected one character")
     notes = Notes(os.path.basename(path))
     parter = delimiter or ("\t" if fspath(path).lower().endswith(TAB_SUFFIXES) else ",")
     (header_line, header), *rows = _read_table(path, parter, encoding, notes)
@@ -96,6 +100,8 @@ def _read_table(path: Path, delimiter: str, encoding: str, notes: Notes) -> list
             rows, problem = bare, None
             notes.say("quotes read as part of the text")
     if problem is not None:
+        if rows:  # it may be the delimiter that is wrong
+            _check_header(rows[0][1], delimiter, path, rows[0][0])
         raise problem
     filled = [row for row in rows if not _is_blank(row[1])]
     for line, _ in (row for row in rows if _is_blank(row[1])):
@@ -187,8 +193,15 @@ def _check_header(header: list[str], delimiter: str, path: Path, line: int) -> N
                 line=line,
                 found=f"one column, {header[0]!r}",
                 expected=f"columns parted by {delimiter!r}; if {other!r} parts them, "
-                f"{'name the file .tsv, or ' if other == chr(9) else ''}say delimiter={other!r}",
+                f"{'name the file .tsv, or ' if other == chr(9) else ''}say delimiter={other!r} "
+                f"(on the command line: --delimiter {shlex.quote(other)})",
             )
+
+
+def name_a_column(argument: str) -> str:
+    """Return how a reader is told the name of a column."""
+    option = {"text": "--text-column", "text_pair": "--pair-column", "label": "--label-column"}
+    return f'{argument}="..." (on the command line: {option[argument]} ...)'
 
 
 def _place(header: list[str], argument: str, name: str, path: Path, line: int) -> int:
@@ -200,7 +213,7 @@ def _place(header: list[str], argument: str, name: str, path: Path, line: int) -
         line=line,
         found=f"no column {name!r} (columns: {', '.join(map(repr, header))})",
         expected=f'a first line that names the columns; if "{argument}" has another name, say '
-        f'{argument}="..."',
+        + name_a_column(argument),
     )
 
 

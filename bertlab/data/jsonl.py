@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bertlab.data.columns import classification_rows, token_rows
 from bertlab.data.conll import convert_tags
-from bertlab.data.csv_files import PAIR
+from bertlab.data.csv_files import PAIR, name_a_column
 from bertlab.data.errors import DataError
 from bertlab.data.json_files import kind, read_objects
 from bertlab.data.labels import Label, LabelKind, check_kind, parse_label
@@ -110,7 +110,7 @@ def _tell_task(record: dict[str, Any], text: str, path: Path, line: int) -> Task
         line=line,
         found=f"the fields {', '.join(map(repr, record)) or 'none'}",
         expected=f"one of {'; '.join(_FORMS.values())}; if the text's field has another name, say "
-        'text="..."',
+        + name_a_column("text"),
     )
 
 
@@ -165,7 +165,7 @@ def _missing(record: dict[str, Any], name: str, argument: str, path: Path, line:
         line=line,
         found=f'no field "{name}" (fields: {", ".join(record) or "none"})',
         expected=f"such as {_FORMS['classification']}; if the field has another name, say "
-        f'{argument}="..."',
+        + name_a_column(argument),
     )
 
 

@@ -98,6 +98,7 @@ def read(
     text: str = "text",
     text_pair: str | None = PAIR,
     label: str = "label",
+    delimiter: str | None = None,
     scheme: Scheme | None = None,
     encoding: str = "utf-8",
     report: Report = print,
@@ -119,6 +120,7 @@ def read(
         labels: as in ``read_csv``; None, for every task: none are needed, and none returned.
             (A CoNLL file always has tags.)
         text, text_pair, label: names of columns, for classification.
+        delimiter: what parts the cells of a table, as in ``read_csv``.
         scheme: of tags, as in ``read_conll``.
         encoding: the file's.
         report: takes one line that says what was read.
@@ -131,7 +133,7 @@ def read(
     names: dict[str, Any] = {"text": text, "text_pair": text_pair, "label": label}
     common: dict[str, Any] = {"encoding": encoding, "report": report}
     if suffix in TABLE_SUFFIXES and task in (None, "classification"):
-        return read_csv(path, labels, **names, **common)
+        return read_csv(path, labels, **names, delimiter=delimiter, **common)
     if suffix in JSONL_SUFFIXES or (suffix == ".json" and _is_jsonl(path, encoding)):
         return read_jsonl(path, task, labels, **names, scheme=scheme, **common)
     if suffix == ".json" and task in (None, "qa"):

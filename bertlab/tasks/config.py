@@ -26,9 +26,11 @@ _FOLDER: Any = arg(metavar="DIR")
 _MODEL: Any = arg(metavar="NAME|DIR")
 _DATA: Any = arg(metavar="FILE")
 _STREAM: Any = arg(metavar="FILE|-")
+_CHARACTER: Any = arg(metavar="CHARACTER", help_behavior_hint="")
 _TRACKER: Any = arg(metavar="tensorboard", help_behavior_hint="")
 
-_COLUMNS = ("text_column", "pair_column", "label_column")  # other tasks' fields have fixed names
+# Other tasks' fields have fixed names.
+_COLUMNS = ("text_column", "pair_column", "label_column", "delimiter")
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -86,12 +88,14 @@ class Reading:
         text_column: of classification: the column or field with the text.
         pair_column: that with the second text of a pair.
         label_column: that with the label.
+        delimiter: what parts the cells of a CSV file; a comma, or a tab in .tsv, by default.
     """
 
     encoding: str = "utf-8"
     text_column: str = "text"
     pair_column: str = "text_pair"
     label_column: str = "label"
+    delimiter: Annotated[str | None, _CHARACTER] = None
 
 
 # The fields of the base class that is named last come first.

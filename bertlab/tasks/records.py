@@ -120,6 +120,7 @@ def _options(task: TaskName, how: Reading, labels: Labels) -> dict[str, Any]:
             "text": how.text_column,
             "text_pair": how.pair_column,
             "label": how.label_column,
+            "delimiter": how.delimiter,
         }
     return options
 

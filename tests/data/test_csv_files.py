@@ -113,6 +113,7 @@ def test_tabs_with_bare_quotes_keep_every_row(write, content: str) -> None:
         ("text,category\na,x\n", 1, "columns: 'text', 'category'", 'label="..."'),
         ("sentence,label\na,x\n", 1, "no column 'text'", 'text="..."'),
         ("text;label\na;x\n", 1, "one column, 'text;label'", "delimiter=';'"),
+        ("text;label\na, b;x\n", 1, "one column, 'text;label'", "--delimiter ';'"),
         ("text\tlabel\na\tx\n", 1, "one column", r"delimiter='\t'"),
         ("text,label,text\na,x,b\n", 1, "'text' twice", "a name of its own"),
         ('text,label\n"a\nb",x\nc,d,y\n', 4, "3 cells", "2, as in the first line"),
@@ -191,3 +192,8 @@ def write_table(path: Path, table: list[tuple[str, str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",")
         writer.writerows([("text", "label"), *table])
+
+
+def test_a_delimiter_is_one_character(write) -> None:
+    with pytest.raises(ValueError, match="the delimiter is ';;': expected one character"):
+        read_csv(write("text;;label\na;;x\n"), delimiter=";;")

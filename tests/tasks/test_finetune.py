@@ -293,8 +293,8 @@ def write_folder(folder: Path, name: str = "text") -> Path:
     """Write CSV files in Latin-1 with names of their own."""
     folder.mkdir()
     for split, first, count in (("train", 0, 24), ("test", 24, 8)):
-        rows = [f"category,{name}"]
-        rows += [f"{'für' if n % 2 else 'gegen'},Größe {n}" for n in range(first, first + count)]
+        rows = [f"category;{name}"]
+        rows += [f"{'für' if n % 2 else 'gegen'};Größe {n}" for n in range(first, first + count)]
         (folder / f"{split}.csv").write_bytes("\n".join(rows).encode("latin-1"))
     return folder
 
@@ -303,6 +303,7 @@ def test_a_folder_with_other_columns_and_encoding(folder: Path, tmp_path: Path) 
     start(
         folder, tmp_path / "run", dataset=str(write_folder(tmp_path / "set", "review")),
         hold_out=0.2, encoding="latin-1", text_column="review", label_column="category",
+        delimiter=";",
     )  # fmt: skip
     answered = read_lines(tmp_path / "run" / "predictions.jsonl")
     assert answered[0]["text"] == "Größe 24"
@@ -578,7 +579,7 @@ def test_there_must_be_something_to_resume(
         start(folder, tmp_path / "run", resume=True)
     assert not (tmp_path / "run").exists()
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / ".run.json.12345").write_text('{"comm')
+    (tmp_path / "run" / ".run.json.12345").mkdir()
     finetune(settings(folder, tmp_path / "run", epochs=3, resume=True))
     assert "holds no checkpoint yet: beginning at the beginning" in capsys.readouterr().out
     runs = (tmp_path / "run", finished["classification"])
