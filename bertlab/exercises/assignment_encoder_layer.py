@@ -60,9 +60,12 @@ def _encoder_layer(
         divisor = {"head": math.sqrt(d), "width": math.sqrt(D), "none": 1.0}[scale]
         scores = q @ k.transpose(-2, -1) / divisor
         if mask is not None and masking != "ignored":
-            hide = mask if masking == "inverted" else ~mask
+            hide = ~mask if masking == "before" else mask
             scores = scores.masked_fill(hide, torch.finfo(scores.dtype).min)
-        context = scores.softmax(-1) @ v
+        alpha = scores.softmax(-1)
+        if mask is not None and masking == "inverted, empty rows 0":  # as in PyTorch's attention
+            alpha = alpha.masked_fill(mask.all(-1, keepdim=True), 0.0)
+        context = alpha @ v
         if heads != "view":
             context = context.transpose(1, 2)
         context = context.reshape(B, T, D)
@@ -226,11 +229,14 @@ ENCODER_LAYER = Spec(
             {"masking": "ignored"},
             "the mask was not used, so padding is attended to.",
         ),
-        Mistake(
-            "mask-inverted",
-            {"masking": "inverted"},
-            "the mask was taken the other way round. True means that a query may attend. (In "
-            "`nn.MultiheadAttention` it means the opposite.)",
+        *(
+            Mistake(
+                "mask-inverted",
+                {"masking": masking},
+                "the mask was taken the other way round. True means that a query may attend. (In "
+                "`nn.MultiheadAttention` it means the opposite.)",
+            )
+            for masking in ("inverted", "inverted, empty rows 0")
         ),
     ),
 )

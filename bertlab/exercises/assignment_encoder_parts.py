@@ -88,7 +88,7 @@ ADD_AND_NORM = Spec(
     question=(
         "The wrapping of each sublayer in BERT: x is what went in, written what the sublayer made\n"
         "of it, both (…, D). Add them, then apply LayerNorm with gamma and beta, (D,), over the D\n"
-        "numbers of each token."
+        "numbers of each token. Write LayerNorm out."
     ),
     formula="LN(x + written),  LN(x) = gamma (x - mean) / √(variance + eps) + beta",
     stub=("def add_and_norm(x, written, gamma, beta, eps=1e-12):\n    raise NotImplementedError"),
@@ -100,11 +100,12 @@ ADD_AND_NORM = Spec(
     outputs={"y": "tensor"},
     compute=_add_and_norm,
     cases=_add_and_norm_cases,
+    ready_made=("layer_norm",),
     mistakes=(
         Mistake(
             "residual-missing",
             {"add": "no residual"},
-            "x was not added: this normalises the sublayer's output alone.",
+            "the input x was not added: this normalises the sublayer's output alone.",
         ),
         Mistake(
             "residual-outside-layernorm",
@@ -115,7 +116,7 @@ ADD_AND_NORM = Spec(
         Mistake(
             "x-normalised-alone",
             {"add": "around x"},
-            "x was normalised, then the sublayer's output was added. Normalise the sum.",
+            "the input x was normalised, then the sublayer's output was added. Normalise the sum.",
         ),
         Mistake(
             "each-normalised-alone",
@@ -125,7 +126,7 @@ ADD_AND_NORM = Spec(
         Mistake(
             "residual-added-twice",
             {"add": "after as well"},
-            "x was added once more after LayerNorm. It is added once, inside.",
+            "the input x was added once more after LayerNorm. It is added once, inside.",
         ),
         Mistake(
             "layernorm-missing", {"add": "not normalised"}, "this is the sum, without LayerNorm."
