@@ -151,6 +151,8 @@ def _autograde(name: str, course: Path, run: Run) -> None:
     config = nbgrader_config(course)
     config.CourseDirectory.assignment_id = name
     config.CourseDirectory.student_id = STUDENT
+    # Here, since nbclient reads the configuration again when it starts to execute.
+    config.Execute.timeout = max(1, round(run.cell_limit))
     converter = Autograde(coursedir=CourseDirectory(config=config), config=config)
     converter.log, said = listening()
     converter.autograde_preprocessors = [
