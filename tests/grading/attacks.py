@@ -29,12 +29,6 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
 while True:
     time.sleep(0.05)"""
 
-MANY_PROCESSES = f"""\
-import shutil, subprocess
-sleep = shutil.which("sleep")
-for _ in range(100):
-    subprocess.Popen(["{TOKEN}", "600"], executable=sleep, start_new_session=True)"""
-
 MUCH_MEMORY = """\
 import time
 held = []
@@ -48,6 +42,19 @@ import subprocess, sys, time
 CODE = "import time; held = bytearray(b'x') * (175 << 20); time.sleep(60)"
 children = [subprocess.Popen([sys.executable, "-c", CODE]) for _ in range(8)]  # 1.4 GB at most
 time.sleep(8)"""
+
+FULL_DISK = """\
+import os, time
+for number in range(4):  # 1.6 GB at most, none of it written
+    with open(f"hole-{number}", "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 400 << 20)
+time.sleep(5)"""
+
+MANY_FILES = """\
+import time
+for number in range(25_000):
+    open(f"file-{number}", "wb").close()
+time.sleep(5)"""
 
 EXIT = "import os\nos._exit(0)"
 
@@ -128,6 +135,16 @@ try:
 except ImportError:
     pass
 random.seed(5)"""
+
+
+def processes(count: int) -> str:
+    """Start so many that do nothing, each in a session of its own."""
+    return f"""\
+import shutil, subprocess, time
+sleep = shutil.which("sleep")
+for _ in range({count}):
+    subprocess.Popen(["{TOKEN}", "600"], executable=sleep, start_new_session=True)
+time.sleep(1)"""
 
 
 def loot(name: str, *words: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 NOTHING, FIRST, EVERYTHING = "nothing", "the first question", "everything"
+SPECIAL = ("folder", "pipe", "link")
 _MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
 
 
@@ -34,6 +36,7 @@ class Submission:
         name: the file's name without .ipynb, where it isn't the assignment's.
         files: more files, put beside it.
         padding: blanks that the file ends in.
+        special: what stands in the file's place: a "folder", a "pipe", or a "link" to another's.
     """
 
     content: bytes
@@ -43,13 +46,25 @@ class Submission:
     name: str | None = None
     files: dict[str, bytes] = field(default_factory=dict)
     padding: int = 0
+    special: str = ""
 
     def write(self, folder: Path, assignment: str) -> None:
         folder.mkdir(parents=True)
         path = folder / f"{self.name or assignment}.ipynb"
-        path.write_bytes(self.content + b" " * self.padding)
+        if self.special:
+            self._write_special(path)
+        else:
+            path.write_bytes(self.content + b" " * self.padding)
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
+
+    def _write_special(self, path: Path) -> None:
+        if self.special == "folder":
+            path.mkdir()
+        elif self.special == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(path.parent.parent / "perfect" / path.name)
 
 
 class Work:
@@ -261,8 +276,8 @@ def _broken(work: Maker, full: Making) -> dict[str, Submission]:
         "answer_twice": full(work().twice(first), status="duplicate_cells", lost=None),
         "test_twice": full(work().twice(test), status="duplicate_cells", lost=None),
         "questions_backwards": full(backwards),
-        "answers_after_tests": full(late, lost=EVERYTHING),
-        "metadata_gone": full(work().strip(*every), status="error", lost=None),
+        "answers_after_tests": full(late),
+        "metadata_gone": full(work().strip(*every), status="no_questions_found", lost=None),
         "metadata_of_an_answer_gone": full(work().strip(first)),
         "metadata_of_a_test_gone": full(work().strip(test)),
         "metadata_of_a_question_gone": full(work().strip(first, test)),
@@ -301,11 +316,12 @@ def _files(work: Maker, full: Making) -> dict[str, Submission]:
         "cells_are_text": bad(json.dumps({**plain, "cells": "none"}).encode()),
         "deeply_nested": bad(b"[" * 100_000 + b"]" * 100_000),
         "not_text": bad(bytes(range(256)) * 10),
-        "nbformat_3": bad(json.dumps(older).encode()),
+        "nbformat_3": bad(json.dumps(older).encode(), "no_questions_found"),
         "nbformat_5": bad(json.dumps({**plain, "nbformat": 5}).encode()),
         "latin_1": bad(right.replace(b"Because", "Während".encode("latin-1"))),
         "byte_order_mark": Submission(b"\xef\xbb\xbf" + right),
         "huge_file": Submission(right, status="too_large", lost=None, padding=101 << 20),
+        **{name: Submission(b"", "no_notebook", None, special=name) for name in SPECIAL},
         "widgets_and_attachments": full(attached),
         "many_cells": full(many),
         "renamed": full(work(), name="Copy of my homework (1)"),
@@ -343,8 +359,11 @@ def _dying(work: Maker, full: Making) -> dict[str, Submission]:
         "exit_in_a_test": full(tested),
         "ipython_exit": dead(work().before(attacks.IPYTHON_EXIT), "kernel_died"),
         "kills_itself": dead(work().before(attacks.KILL_ITSELF), "kernel_died"),
-        "kills_the_worker": dead(work().before(attacks.KILL_THE_WORKER), "error"),
+        "kills_the_worker": full(work().before(attacks.KILL_THE_WORKER)),
         "much_memory": dead(work().before(attacks.MUCH_MEMORY), "out_of_memory"),
+        "too_many_processes": dead(work().before(attacks.processes(250)), "too_many_processes"),
+        "full_disk": dead(work().before(attacks.FULL_DISK), "disk_full"),
+        "many_files": dead(work().before(attacks.MANY_FILES), "disk_full"),
         "much_memory_of_children": dead(work().before(attacks.MEMORY_OF_CHILDREN), "out_of_memory"),
     }
 
@@ -352,7 +371,7 @@ def _dying(work: Maker, full: Making) -> dict[str, Submission]:
 def _leaving(work: Maker, full: Making) -> dict[str, Submission]:
     """Code that leaves something behind."""
     return {
-        "many_processes": full(work().before(attacks.MANY_PROCESSES)),
+        "many_processes": full(work().before(attacks.processes(100))),
         "process_left_behind": full(work().before(attacks.PROCESS_LEFT_BEHIND)),
         "thread_left_behind": full(work().before(attacks.THREAD_LEFT_BEHIND)),
         "at_exit": full(work().before(attacks.AT_EXIT)),
