@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.preprocessors import Execute
 from traitlets import Unicode, default
+from traitlets.config import Config
 
 OUTPUT = 1_000_000  # characters that are kept of a cell's output
 _SHOWN = 20_000  # characters that are kept of an error's message
@@ -61,6 +63,14 @@ class Run:
     suspicious: list[str] = field(default_factory=list)
 
 
+def settings(config: Config, run: Run) -> None:
+    """Add to nbgrader's settings those of execution; attributes would be set back to these."""
+    config.Execute.timeout = math.ceil(run.cell_limit)
+    config.Execute.iopub_timeout = 4  # seconds for the end of what was interrupted
+    config.Execute.ipython_hist_file = ":memory:"
+    config.Execute.shutdown_kernel = "immediate"
+
+
 def executor(run: Run) -> type[Execute]:
     """Return nbgrader's preprocessor that executes, in a confined kernel."""
 
@@ -83,10 +93,6 @@ def executor(run: Run) -> type[Execute]:
     class Confined(Execute):
         def __init__(self, *arguments: Any, **settings: Any) -> None:
             super().__init__(*arguments, kernel_manager_class=Kernel, **settings)
-            self.timeout = max(1, round(run.cell_limit))
-            self.ipython_hist_file = ":memory:"
-            self.shutdown_kernel = "immediate"
-            self.iopub_timeout = 4
             self.size = 0
 
         def preprocess_cell(
@@ -111,7 +117,7 @@ def executor(run: Run) -> type[Execute]:
             return cell, resources
 
         def output(self, outs: list[Any], msg: Any, display_id: Any, cell_index: int) -> Any:
-            """Keep an output unless there was too much before; errors always: points rest on them."""
+            """Keep an output unless there was too much before; errors always, for the points."""
             if msg["msg_type"] == "execute_result":
                 # nbgrader takes a number that a test cell displays for its points.
                 msg["msg_type"] = msg["header"]["msg_type"] = "display_data"

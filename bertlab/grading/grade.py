@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil
 from tqdm import tqdm
 
 import bertlab
@@ -38,6 +36,7 @@ from bertlab.grading.records import (
 )
 from bertlab.grading.restore import NotGradable, grade_id
 from bertlab.grading.sandbox import Limits
+from bertlab.grading.warm import Warm
 from bertlab.grading.worker import Job
 
 _KILLED = {
@@ -56,7 +55,7 @@ _ISOLATION = {
 
 
 @dataclass(frozen=True)
-class Class_:
+class Setting:
     """All that grading one submission takes, the same for everybody.
 
     Args:
@@ -71,6 +70,7 @@ class Class_:
         hidden: folders that no submission must see.
         version: what a key depends on beside the submission.
         stop: set when grading is to end.
+        warm: starts workers.
     """
 
     assignment: Assignment
@@ -84,6 +84,7 @@ class Class_:
     hidden: tuple[Path, ...]
     version: str
     stop: threading.Event
+    warm: Warm
 
 
 def grade(config: GradeConfig) -> list[Record]:
@@ -106,21 +107,24 @@ def grade(config: GradeConfig) -> list[Record]:
     config.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bertlab-") as work:
         whole = _prepare(config, assignment, Path(work).resolve())
-        records = _grade_all(config, whole, everybody)
+        try:
+            records = _grade_all(config, whole, everybody)
+        finally:
+            whole.warm.close()
     write_records(beside(config.output), records)
     write_grades(config.output, records, questions, by_hand)
     _say(config, records, whole.level)
     return records
 
 
-def _prepare(config: GradeConfig, assignment: Assignment, work: Path) -> Class_:
+def _prepare(config: GradeConfig, assignment: Assignment, work: Path) -> Setting:
     course = throw_away_course(assignment, work / "course")
     release = nbformat.read(course / "release" / config.name / f"{config.name}.ipynb", 4)
     limits = Limits(config.limit, config.memory)
     settings = [bertlab.__version__, asdict(limits), config.cell_limit]
     version = hashlib.sha256(assignment.source.read_bytes() + json.dumps(settings).encode())
     hidden = [config.assignments, config.submissions, work / "course"]
-    return Class_(
+    return Setting(
         assignment=assignment,
         questions=assignment.questions(),
         stubs={grade_id(cell): cell.source for cell in release.cells if grade_id(cell)},
@@ -132,10 +136,11 @@ def _prepare(config: GradeConfig, assignment: Assignment, work: Path) -> Class_:
         hidden=(*hidden, *([config.feedback] if config.feedback else [])),
         version=version.hexdigest(),
         stop=threading.Event(),
+        warm=Warm(sandbox.environment(work / "warm", work.name)),
     )
 
 
-def _grade_all(config: GradeConfig, whole: Class_, everybody: list[HandedIn]) -> list[Record]:
+def _grade_all(config: GradeConfig, whole: Setting, everybody: list[HandedIn]) -> list[Record]:
     """Grade those whose record isn't there yet; each is kept as soon as it is known."""
     file = beside(config.output)
     before = {} if config.overwrite else read_records(file)
@@ -169,7 +174,7 @@ def _grade_all(config: GradeConfig, whole: Class_, everybody: list[HandedIn]) ->
     return [done[one.student] for one in everybody]
 
 
-def _key(one: HandedIn, whole: Class_) -> str:
+def _key(one: HandedIn, whole: Setting) -> str:
     """Return what tells a submission, its assignment and its limits from all others."""
     key = hashlib.sha256(whole.version.encode())
     try:
@@ -179,7 +184,7 @@ def _key(one: HandedIn, whole: Class_) -> str:
     return key.hexdigest()
 
 
-def _grade_one(one: HandedIn, key: str, whole: Class_) -> Record:
+def _grade_one(one: HandedIn, key: str, whole: Setting) -> Record:
     start = time.monotonic()
     folder = Path(tempfile.mkdtemp(dir=whole.work))
     try:
@@ -192,7 +197,7 @@ def _grade_one(one: HandedIn, key: str, whole: Class_) -> Record:
     return replace(record, seconds=round(time.monotonic() - start, 1))
 
 
-def _run(notebook: Path, folder: Path, whole: Class_) -> dict[str, Any]:
+def _run(notebook: Path, folder: Path, whole: Setting) -> dict[str, Any]:
     """Run a worker and return its result, or what became of it."""
     shutil.copytree(whole.course, folder / "course")
     command = sandbox.confined(
@@ -213,29 +218,21 @@ def _run(notebook: Path, folder: Path, whole: Class_) -> dict[str, Any]:
         cell_limit=whole.cell_limit,
     )
     (folder / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
-    with (folder / "said.txt").open("w") as said:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "bertlab.grading.worker", str(folder / "job.json")],
-            env=sandbox.environment(folder / "worker", folder.name),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-        killed = sandbox.watch(psutil.Process(worker.pid), folder, whole.limits, whole.stop)
-        worker.wait()
+    environment = sandbox.environment(folder / "worker", folder.name)
+    worker = whole.warm.start(folder / "job.json", environment, folder / "said.txt")
+    killed = worker and sandbox.watch(worker, folder, whole.limits, whole.stop)
     if killed in _KILLED:
         raise NotGradable(killed, _KILLED[killed].format(**asdict(whole.limits)))
     try:
         result: dict[str, Any] = json.loads(Path(job.result).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        last = (folder / "said.txt").read_text(errors="replace").strip().splitlines()[-1:]
+        said = folder / "said.txt"
+        last = said.read_text(errors="replace").splitlines()[-1:] if said.exists() else []
         raise NotGradable("error", f"grading ended early: {' '.join(last)[:300]}") from None
     return result
 
 
-def _record(student: str, key: str, outcome: dict[str, Any], whole: Class_) -> Record:
+def _record(student: str, key: str, outcome: dict[str, Any], whole: Setting) -> Record:
     """Put a worker's result in terms of questions."""
     by_id = {one.grade_id: one.name for one in whole.questions}
     answers = outcome.get("answers", {})

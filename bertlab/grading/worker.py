@@ -21,7 +21,7 @@ from nbgrader.coursedir import CourseDirectory
 
 from bertlab.grading.confine import adopt_orphans, die_with_parent
 from bertlab.grading.course import listening, nbgrader_config
-from bertlab.grading.execution import Run, executor
+from bertlab.grading.execution import Run, executor, settings
 from bertlab.grading.restore import NotGradable, grade_id, restore
 
 STUDENT = "student"
@@ -151,6 +151,7 @@ def _autograde(name: str, course: Path, run: Run) -> None:
     config = nbgrader_config(course)
     config.CourseDirectory.assignment_id = name
     config.CourseDirectory.student_id = STUDENT
+    settings(config, run)
     # Here, since nbclient reads the configuration again when it starts to execute.
     config.Execute.timeout = max(1, round(run.cell_limit))
     converter = Autograde(coursedir=CourseDirectory(config=config), config=config)
@@ -200,8 +201,8 @@ def main(path: str) -> None:
     """Do the job that a JSON file describes, and write the result."""
     die_with_parent()
     adopt_orphans()
-    settings: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    job = Job(**settings)
+    told: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    job = Job(**told)
     result = grade(job)
     unfinished = Path(f"{job.result}.part")
     unfinished.write_text(json.dumps(asdict(result)), encoding="utf-8")
