@@ -23,6 +23,7 @@ import bertlab
 from bertlab.grading import sandbox
 from bertlab.grading.config import GradeConfig
 from bertlab.grading.course import Assignment, Question, throw_away_course
+from bertlab.grading.feedback import write_feedback
 from bertlab.grading.handed_in import HandedIn, handed_in
 from bertlab.grading.manual import read_points
 from bertlab.grading.records import (
@@ -113,6 +114,8 @@ def grade(config: GradeConfig) -> list[Record]:
             whole.warm.close()
     write_records(beside(config.output), records)
     write_grades(config.output, records, questions, by_hand)
+    if config.feedback:
+        write_feedback(config.feedback, assignment, records, questions, by_hand)
     _say(config, records, whole.level)
     return records
 
@@ -235,32 +238,33 @@ def _run(notebook: Path, folder: Path, whole: Setting) -> dict[str, Any]:
 def _record(student: str, key: str, outcome: dict[str, Any], whole: Setting) -> Record:
     """Put a worker's result in terms of questions."""
     by_id = {one.grade_id: one.name for one in whole.questions}
-    answers = outcome.get("answers", {})
-    graded = outcome["status"] in GRADED
-    record = Record(
+    given = outcome.get("points", {}) if outcome["status"] in GRADED else {}
+    answers = {
+        one.name: source
+        for one in whole.questions
+        if (
+            source := outcome.get("answers", {}).get(
+                cell := one.grade_id if one.manual else one.name
+            )
+        )
+        and source.strip() != whole.stubs[cell].strip()
+    }
+    points = {one.name: given[one.grade_id] for one in whole.questions if one.grade_id in given}
+    suspicious = list(outcome.get("suspicious", []))
+    automatic = [one.name for one in whole.questions if not one.manual]
+    if unwritten := [name for name in automatic if points.get(name) and name not in answers]:
+        suspicious.append(f"points without an answer in its cell: {', '.join(unwritten)}")
+    return Record(
         student=student,
         key=key,
         status=outcome["status"],
         detail=_one_line(outcome["detail"]),
-        points={one.name: outcome["points"].get(one.grade_id) for one in whole.questions if graded},
+        points=points,
         failures={by_id[name]: words for name, words in outcome.get("failures", {}).items()},
-        answers={
-            one.name: answers[id_]
-            for one in whole.questions
-            if (id_ := one.grade_id if one.manual else one.name) in answers
-        },
-        suspicious=list(outcome.get("suspicious", [])),
+        answers=answers,
+        suspicious=suspicious,
+        most={one.name: one.points for one in whole.questions},
     )
-    unwritten = [
-        one.name
-        for one in whole.questions
-        if record.points.get(one.name)
-        and not one.manual
-        and record.answers.get(one.name, "").strip() == whole.stubs.get(one.name, "").strip()
-    ]
-    if unwritten:
-        record.suspicious.append(f"points without an answer in its cell: {', '.join(unwritten)}")
-    return record
 
 
 def _one_line(words: str) -> str:

@@ -28,8 +28,9 @@ class Record:
         detail: that in a line, with what to do.
         points: of each question; None where a person has to grade.
         failures: what the failed tests said.
-        answers: what the student wrote.
+        answers: what the student wrote, where it differs from what was handed out.
         suspicious: what a person should look at.
+        most: the most points that each question gives.
         seconds: on the clock.
     """
 
@@ -41,6 +42,7 @@ class Record:
     failures: dict[str, str] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
     suspicious: list[str] = field(default_factory=list)
+    most: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
     def mistakes(self) -> dict[str, str]:
