@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 import bertlab
 from bertlab.pretraining import Corpus, TokenisedCorpus, evaluate, evaluation_batches, tokenise
-from bertlab.training.loop import choose_bf16
+from bertlab.training.run import choose_bf16
 
 RESULTS = Path(__file__).parents[1] / "results" / "bertlab_mini.json"
 TARGETS = {

@@ -88,14 +88,14 @@ def be_bertlab(words: list[str], report: Path) -> None:
     with clock.part("import"):
         import bertlab.cli
         from bertlab.tasks import NamedEntities, run
-        from bertlab.training import loop
+        from bertlab.training.run import Run
     clock.watch(run, "read_sets", "load")
     clock.watch(run, "_begin", "load")
     clock.watch(run, "_measure", "evaluate")
     clock.watch(run, "train", "train")
     clock.watch(NamedEntities, "features", "tokenise")
-    clock.watch(loop._Run, "evaluate", "evaluate")
-    clock.watch(loop._Run, "save", "save")
+    clock.watch(Run, "evaluate", "evaluate")
+    clock.watch(Run, "save", "save")
     sys.argv = ["bertlab", *words]
     bertlab.cli.main()
     found = json.loads((report.parent / "run" / "metrics.json").read_text(encoding="utf-8"))

@@ -109,7 +109,7 @@ def train_bertlab(case: dict[str, Any]) -> None:
     from bertlab.pretraining import Corpus, PretrainingConfig, PretrainingObjective, run, tokenise
     from bertlab.pretraining.stages import Stage, StagedBatches
     from bertlab.training import train
-    from bertlab.training.loop import choose_bf16
+    from bertlab.training.run import choose_bf16
 
     meter = Meter(case)
     config = PretrainingConfig(

@@ -33,7 +33,7 @@ from bertlab.tasks.task import Task, read_settings
 from bertlab.tokenization import load_tokenizer
 from bertlab.training.config import Precision
 from bertlab.training.folder import write_json
-from bertlab.training.loop import choose_bf16
+from bertlab.training.run import choose_bf16
 
 TASKS: dict[str, type[Task]] = {
     task.name: task for task in (Classification, NamedEntities, QuestionAnswering)

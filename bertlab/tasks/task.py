@@ -24,7 +24,7 @@ from bertlab.hub import find_file
 from bertlab.model.checkpoint import write_whole
 from bertlab.training.batching import EpochBatches, Row, by_length, pad
 from bertlab.training.config import TrainingConfig
-from bertlab.training.loop import Objective
+from bertlab.training.objective import Objective
 
 if TYPE_CHECKING:
     from datasets import Dataset

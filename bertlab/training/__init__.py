@@ -1,7 +1,8 @@
 """The loop that pretraining and every task share.
 
 ``config`` how a run trains · ``batching`` rows of like length · ``loop`` the loop itself ·
-``state`` what a run needs to go on · ``folder`` where a command writes.
+``objective`` what it asks of data and models · ``run`` the update, and how far a run has come ·
+``memory`` of a CPU · ``state`` what a run needs to go on · ``folder`` where a command writes.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,16 @@ from bertlab import _lazily
 if TYPE_CHECKING:
     from bertlab.training.batching import EpochBatches as EpochBatches
     from bertlab.training.config import TrainingConfig as TrainingConfig
-    from bertlab.training.loop import Batches as Batches
-    from bertlab.training.loop import Objective as Objective
     from bertlab.training.loop import train as train
+    from bertlab.training.objective import Batches as Batches
+    from bertlab.training.objective import Objective as Objective
     from bertlab.training.state import History as History
 
 _HOME = {
-    "Batches": "loop",
+    "Batches": "objective",
     "EpochBatches": "batching",
     "History": "state",
-    "Objective": "loop",
+    "Objective": "objective",
     "TrainingConfig": "config",
     "train": "loop",
 }

@@ -17,7 +17,8 @@ from accelerate.utils import LoggerType
 from torch import Tensor, nn
 from toy_runs import VOCABULARY, Endless, Toy, assert_same, fit, timeless, weights
 
-from bertlab.training import History, TrainingConfig, loop, train
+from bertlab.training import History, TrainingConfig, train
+from bertlab.training import run as run_module
 from bertlab.training.batching import EpochBatches
 
 BEST = "best.pt"
@@ -334,7 +335,7 @@ def test_a_run_that_dies_at_a_checkpoint_goes_on_to_the_same_end(
     folder.mkdir()
     expected, history, saved = run(Scripted(*scores), config, tmp_path / "whole")
 
-    save_state, calls = loop.save_state, 0
+    save_state, calls = run_module.save_state, 0
 
     def dying(*arguments: Any) -> None:
         nonlocal calls
@@ -346,7 +347,7 @@ def test_a_run_that_dies_at_a_checkpoint_goes_on_to_the_same_end(
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "save_state", dying)
+        patch.setattr(run_module, "save_state", dying)
         with pytest.raises(Killed):
             run(Scripted(*scores), config, folder)
     begun = (folder / "training_state.pt").exists()

@@ -32,7 +32,7 @@ from toy_runs import (
 
 import bertlab
 from bertlab.training import History, Objective, train
-from bertlab.training.loop import _Run, choose_bf16, decay_groups
+from bertlab.training.run import Run, choose_bf16, decay_groups
 
 
 class One(Endless):
@@ -534,9 +534,9 @@ def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def second_of_two(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Run]:
+def second_of_two(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """A run in the second of two processes; the first one's clock says 60."""
-    run = _Run(Toy(), Objective(Toy()), Endless(), settings(steps=25), None, None)
+    run = Run(Toy(), Objective(Toy()), Endless(), settings(steps=25), None, None)
     monkeypatch.setattr(accelerate.utils, "broadcast", lambda tensor: tensor * 0 + 60)
     run.accelerator = SimpleNamespace(  # type: ignore[assignment]
         num_processes=2,
@@ -547,7 +547,7 @@ def second_of_two(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Run]:
     return run
 
 
-def test_processes_agree_on_time_and_on_stopping(second_of_two: _Run) -> None:
+def test_processes_agree_on_time_and_on_stopping(second_of_two: Run) -> None:
     run = second_of_two
     run.counters.steps = 7
     assert not run.clock(55.0, stop=True), "not now: the other one isn't asked"
@@ -561,7 +561,7 @@ def test_processes_agree_on_time_and_on_stopping(second_of_two: _Run) -> None:
     assert run.counters.seconds == 60, "at the end the time is wanted"
 
 
-def test_each_process_takes_its_share_of_the_rows(second_of_two: _Run) -> None:
+def test_each_process_takes_its_share_of_the_rows(second_of_two: Run) -> None:
     run = second_of_two
     batch = rows(0, [1, 2, 3, 4, 5])
     mine, weight = run._rows(batch, 0)
