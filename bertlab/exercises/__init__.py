@@ -18,6 +18,7 @@ from bertlab.exercises import (
     assignment_attention_heads,
     assignment_attention_lengths,
     assignment_attention_mask,
+    assignment_attention_multi_head,
     assignment_attention_softmax,
     assignment_encoder_layer,
     assignment_encoder_parts,
@@ -40,10 +41,13 @@ from bertlab.exercises import (
     ch01_tokens,
     ch02_attention,
     ch02_heads,
+    ch02_values,
+    ch03_block,
     ch03_encoder,
     ch03_parameters,
     ch04_attention,
     ch04_heads,
+    ch05_head,
     ch05_loss,
     ch05_masking,
     ch05_scoring,
@@ -52,12 +56,16 @@ from bertlab.exercises import (
     ch07_adamw,
     ch07_schedule,
     ch08_loss,
+    ch08_optimizer,
     ch08_padding,
+    ch08_prediction,
     ch08_scores,
     ch09_entities,
+    ch09_tag_lists,
     ch09_viterbi,
     ch10_scores,
     ch10_spans,
+    ch10_windows,
     engine,
     progress,
 )
@@ -73,13 +81,16 @@ _MODULES = (
     ch01_pairs,
     ch02_attention,
     ch02_heads,
+    ch02_values,
     ch03_encoder,
     ch03_parameters,
+    ch03_block,
     ch04_heads,
     ch04_attention,
     ch05_masking,
     ch05_loss,
     ch05_scoring,
+    ch05_head,
     ch06_loss,
     ch06_pairs,
     ch07_schedule,
@@ -87,13 +98,18 @@ _MODULES = (
     ch08_padding,
     ch08_scores,
     ch08_loss,
+    ch08_prediction,
+    ch08_optimizer,
     ch09_entities,
     ch09_viterbi,
+    ch09_tag_lists,
     ch10_spans,
     ch10_scores,
+    ch10_windows,
     assignment_attention_softmax,
     assignment_attention_mask,
     assignment_attention_heads,
+    assignment_attention_multi_head,
     assignment_attention_lengths,
     assignment_encoder_parts,
     assignment_encoder_layer,
@@ -158,13 +174,20 @@ def _check(name: str, answer: Any, seed: int) -> CheckResult:
     if not isinstance(name, str) or name not in _SPECS:
         return CheckResult(False, "unknown-exercise", _unknown(name), str(name))
     spec = _SPECS[name]
-    if spec.asks == "value" and (answer is None or answer is ...):
+    if spec.asks == "value" and _is_open(answer):
         return engine.not_attempted(spec)
     wrong_kind = _wrong_kind(spec, answer)
     if wrong_kind:
         return CheckResult(False, f"not-a-{spec.asks}", wrong_kind, name)
     seeds = range(seed * _SEEDS_PER_CHECK, (seed + 1) * _SEEDS_PER_CHECK)
     return engine.examine(spec, answer, seeds)
+
+
+def _is_open(answer: Any) -> bool:
+    """Tell whether a value is, or holds, the `...` of its stub."""
+    if isinstance(answer, (list, tuple)):
+        return any(item is ... for item in answer)
+    return answer is None or answer is ...
 
 
 def _wrong_kind(spec: Spec, answer: Any) -> str:
@@ -176,7 +199,7 @@ def _wrong_kind(spec: Spec, answer: Any) -> str:
             return ""
         return (
             "Hand in the class itself, without making an object of it: "
-            f"`exercises.check({name!r}, {name})`. {found}"
+            f"`exercises.check({name!r}, {_class_name(spec)})`. {found}"
         )
     if spec.asks == "value":
         if isinstance(answer, type) or hasattr(answer, "__code__"):
@@ -190,6 +213,10 @@ def _wrong_kind(spec: Spec, answer: Any) -> str:
             f" {found}"
         )
     return ""
+
+
+def _class_name(spec: Spec) -> str:
+    return spec.stub.removeprefix("class ").partition("(")[0]
 
 
 def show(name: str) -> None:

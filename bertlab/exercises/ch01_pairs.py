@@ -193,19 +193,21 @@ ENCODE_PAIR = Spec(
         Mistake(
             "mask-inverted",
             {"mask": "inverted"},
-            "the mask is 1 on padding. It is 1 where there is a token, and 0 on padding.",
+            "the mask is 1 on padding. It is 1 where there is a token, and 0 on padding. "
+            "Equation 1.10.",
             _mask,
         ),
         Mistake(
             "mask-covers-padding",
             {"mask": "ones"},
-            "the mask is 1 everywhere, so that padding would be attended to. It is 0 on padding.",
+            "the mask is 1 everywhere, so that padding would be attended to. It is 0 on padding. "
+            "Equation 1.10.",
             _mask,
         ),
         Mistake(
             "mask-hides-special-tokens",
             {"mask": "no specials"},
-            "the mask is 0 at [CLS] and [SEP]. BERT reads them: only padding has 0.",
+            "the mask is 0 at [CLS] and [SEP]. BERT reads them: only padding has 0. Equation 1.10.",
             _mask,
         ),
         Mistake(

@@ -169,6 +169,8 @@ ATTENTION = Spec(
     outputs={"output": "tensor", "weights": "tensor"},
     compute=_attention,
     cases=_attention_cases,
+    equation="2.10",
+    ready_made=("scaled_dot_product_attention", "multi_head_attention_forward"),
     mistakes=MISTAKES,
 )
 

@@ -80,6 +80,7 @@ SPLIT_HEADS = Spec(
     outputs={"heads": "tensor"},
     compute=_split_heads,
     cases=_split_heads_cases,
+    equation="2.13",
     mistakes=(
         *(
             Mistake(
@@ -197,6 +198,7 @@ SOFTMAX_JACOBIAN = Spec(
     outputs={"jacobian": "tensor"},
     compute=_softmax_jacobian,
     cases=_softmax_jacobian_cases,
+    equation="2.8",
     mistakes=(
         Mistake(
             "diagonal-only",

@@ -170,6 +170,7 @@ EMBED = Spec(
     outputs={"embeddings": "tensor"},
     compute=_embed,
     cases=_embed_cases,
+    equation="3.1",
     mistakes=MISTAKES,
 )
 

@@ -14,7 +14,8 @@ def _variance(failure: Failure) -> str:
 
 
 _NORM = (
-    "LayerNorm: gamma · (x - mean) / √(variance + eps) + beta, over the D numbers of each place."
+    "LayerNorm: gamma · (x - mean) / √(variance + eps) + beta, over the D numbers of each place. "
+    "Equation 3.3."
 )
 
 MISTAKES = (
@@ -98,13 +99,14 @@ MISTAKES = (
         "variance-over-n-minus-1",
         {"variance": "n - 1"},
         "the variance was divided by D - 1, PyTorch's default for `var` and `std`. LayerNorm "
-        "divides by D: `correction=0`.",
+        "divides by D: `correction=0`. Equation 3.3.",
         _variance,
     ),
     Mistake(
         "eps-outside-root",
         {"root": "eps outside"},
-        "eps was added to the standard deviation. It belongs inside the root: √(variance + eps).",
+        "eps was added to the standard deviation. It belongs inside the root: √(variance + eps). "
+        "Equation 3.3.",
     ),
     Mistake(
         "divided-by-variance",
@@ -137,12 +139,12 @@ MISTAKES = (
         "normalised-over-tokens",
         {"normalise": "tokens"},
         "mean and variance were taken over the tokens of a text. LayerNorm takes them over the "
-        "D numbers of each place: `dim=-1`.",
+        "D numbers of each place: `dim=-1`. Equation 3.3.",
     ),
     Mistake(
         "normalised-over-texts",
         {"normalise": "texts"},
         "mean and variance were taken over a whole text at once. LayerNorm takes them over the "
-        "D numbers of each place: `dim=-1`.",
+        "D numbers of each place: `dim=-1`. Equation 3.3.",
     ),
 )

@@ -113,6 +113,7 @@ COUNT_PARAMETERS = Spec(
     outputs={"count": "integer"},
     compute=_count_parameters,
     cases=_count_parameters_cases,
+    equation="3.14",
     together=3,
     mistakes=(
         _mistake(

@@ -105,6 +105,7 @@ ATTENTION_SHARE = Spec(
     outputs={"share": "tensor"},
     compute=_attention_share,
     cases=_share_cases,
+    equation="4.2",
     mistakes=(
         Mistake(
             "padding-counted",

@@ -101,6 +101,7 @@ WITHOUT_HEAD = Spec(
     outputs={"output": "tensor"},
     compute=_without_head,
     cases=_without_head_cases,
+    equation="4.4",
     mistakes=(
         Mistake(
             "rows-zeroed",

@@ -130,6 +130,8 @@ MASKED_LM_LOSS = Spec(
     outputs={"loss": "tensor"},
     compute=_masked_lm_loss,
     cases=_cases,
+    equation="5.4",
+    ready_made=("cross_entropy",),
     mistakes=(
         _mistake(
             "averaged-over-all-places",

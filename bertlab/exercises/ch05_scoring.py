@@ -5,10 +5,8 @@ Dimensions: ``B`` batch, ``T`` tokens, ``V`` vocabulary.
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertlab.exercises.spec import Case, Exercise, Failure, Mistake, Spec
 
@@ -94,15 +92,6 @@ def _pseudo_perplexity(
     return (sign * mean).exp() if exponential == "e" else 2 ** (sign * mean)
 
 
-def _number(arguments: Mapping[str, Any], value: Any) -> Any:
-    """Take a plain number as well as a tensor of one."""
-    import torch
-
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return torch.tensor(float(value))
-    return value
-
-
 def _cases(seed: int) -> list[Case]:
     import torch
 
@@ -154,10 +143,10 @@ PSEUDO_PERPLEXITY = Spec(
         "sentences of one to eleven words, with a word that occurs twice; one place masked at a "
         "time, special tokens not scored; arguments unchanged."
     ),
-    outputs={"pseudo-perplexity": "tensor"},
+    outputs={"pseudo-perplexity": "number"},
     compute=_pseudo_perplexity,
-    observe=_number,
     cases=_cases,
+    equation="5.6",
     mistakes=(
         _mistake(
             "word-left-visible",

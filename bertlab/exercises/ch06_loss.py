@@ -106,6 +106,7 @@ NEXT_SENTENCE_LOSS = Spec(
     outputs={"loss": "tensor"},
     compute=_next_sentence_loss,
     cases=_next_sentence_loss_cases,
+    equation="6.4",
     mistakes=(
         Mistake(
             "label-swapped",

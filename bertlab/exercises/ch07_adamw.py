@@ -145,6 +145,7 @@ ADAMW_STEP = Spec(
     outputs={"weight": "tensor", "mean": "tensor", "square": "tensor"},
     compute=_adamw_step,
     cases=_adamw_step_cases,
+    equation="7.7",
     also_right=({"decoupled": "after"},),  # the weight shrinks after the update: as good
     mistakes=(
         Mistake(

@@ -113,6 +113,7 @@ LEARNING_RATE = Spec(
     outputs={"rate": "tensor"},
     compute=_learning_rate,
     cases=_learning_rate_cases,
+    equation="7.5",
     mistakes=(
         Mistake(
             "no-warm-up",
@@ -279,6 +280,7 @@ CLIP_GRADIENT = Spec(
     outputs={"weight": "tensor", "bias": "tensor"},
     compute=_clip_gradient,
     cases=_clip_gradient_cases,
+    equation="7.4",
     mistakes=(
         Mistake(
             "each-tensor-alone",

@@ -108,6 +108,8 @@ MULTI_LABEL_LOSS = Spec(
     outputs={"loss": "tensor"},
     compute=_multi_label_loss,
     cases=_cases,
+    equation="8.5",
+    ready_made=("binary_cross_entropy", "binary_cross_entropy_with_logits"),
     mistakes=(
         _mistake(
             "softmax-over-labels",

@@ -5,9 +5,7 @@ Dimensions: ``W`` words of a sentence, ``T`` tokens of a row.
 
 from __future__ import annotations
 
-import numbers
 import random
-from collections.abc import Mapping
 from typing import Any
 
 from bertlab.exercises.spec import Case, Exercise, Failure, Mistake, Spec
@@ -229,15 +227,6 @@ def _entity_f1_cases(seed: int) -> list[Case]:
     ]
 
 
-def _number(arguments: Mapping[str, Any], value: Any) -> Any:
-    """Take a plain number as well as a tensor of one."""
-    import torch
-
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return torch.tensor(float(value), dtype=torch.float64)
-    return value
-
-
 def _value(failure: Failure) -> str:
     found, expected = failure.found[0].item(), failure.expected[0].item()
     return f"Your value is {found:.4g}, and should be {expected:.4g}"
@@ -265,10 +254,10 @@ ENTITY_F1 = Spec(
     ),
     verified="names missed and invented, wrong types and bounds, sentences and types of different "
     "size, and nothing to divide by.",
-    outputs={"f1": "tensor"},
+    outputs={"f1": "number"},
     compute=_entity_f1,
     cases=_entity_f1_cases,
-    observe=_number,
+    equation="9.4",
     mistakes=(
         _f1_mistake(
             "precision-only",

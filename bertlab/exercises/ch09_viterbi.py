@@ -132,6 +132,7 @@ BEST_PATH = Spec(
     outputs={"path": "ids"},
     compute=_best_path,
     cases=_cases,
+    equation="9.6",
     mistakes=(
         _mistake(
             "no-constraint",

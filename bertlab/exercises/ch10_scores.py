@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numbers
 import random
 import re
 import string
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 from bertlab.exercises.spec import Case, Exercise, Failure, Mistake, Spec
 
@@ -96,15 +93,6 @@ def _cases(seed: int) -> list[Case]:
     ]
 
 
-def _number(arguments: Mapping[str, Any], value: Any) -> Any:
-    """Take a plain number as well as a tensor of one."""
-    import torch
-
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return torch.tensor(float(value), dtype=torch.float64)
-    return value
-
-
 def _value(failure: Failure) -> str:
     found, expected = failure.found[0].item(), failure.expected[0].item()
     return f"Your value is {found:.4g}, and should be {expected:.4g}"
@@ -134,10 +122,10 @@ SQUAD_F1 = Spec(
         "capitals, punctuation, articles, repeated words, several references, and questions "
         "without an answer."
     ),
-    outputs={"f1": "tensor"},
+    outputs={"f1": "number"},
     compute=_squad_f1,
     cases=_cases,
-    observe=_number,
+    equation="10.6",
     mistakes=(
         _mistake(
             "capitals-kept",

@@ -325,6 +325,7 @@ BEST_SPAN = Spec(
     outputs={"start": "integer", "end": "integer"},
     compute=_best_span,
     cases=_best_span_cases,
+    equation="10.4",
     mistakes=(
         Mistake(
             "start-and-end-apart",

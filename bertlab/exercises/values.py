@@ -47,8 +47,10 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, (torch.Tensor, np.ndarray))
 
 
-def canonical_outputs(value: Any, outputs: Mapping[str, str]) -> tuple[Any, ...]:
-    """Split a returned value into its outputs, each in canonical form.
+def canonical_outputs(
+    value: Any, outputs: Mapping[str, str], found: str = "your function returned"
+) -> tuple[Any, ...]:
+    """Split a value into its outputs, each in canonical form; ``found`` says where it is from.
 
     Raises:
         Unusable: when the number or the kind of the outputs is wrong.
@@ -65,7 +67,7 @@ def canonical_outputs(value: Any, outputs: Mapping[str, str]) -> tuple[Any, ...]
     else:
         raise Unusable(
             "wrong-number-of-outputs",
-            f"your function returned {kind_of(value)}: expected {len(outputs)} values, {wanted}",
+            f"{found} {kind_of(value)}: expected {len(outputs)} values, {wanted}",
         )
     return tuple(
         _canonical(item, kind, name)

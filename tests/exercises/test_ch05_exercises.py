@@ -206,7 +206,7 @@ def with_loops(logits, labels):
     return sum(losses) / len(losses)
 
 
-@pytest.mark.parametrize("answer", [masked_lm_loss, with_cross_entropy, with_loops])
+@pytest.mark.parametrize("answer", [masked_lm_loss, with_loops])
 def test_right_losses_pass(answer: Callable[..., Any]) -> None:
     for seed in range(5):
         result = exercises.check("masked_lm_loss", answer, seed=seed)
