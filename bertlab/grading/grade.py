@@ -46,6 +46,7 @@ _KILLED = {
     "too_many_processes": "it started more than {processes} processes: look for what starts them",
     "disk_full": "it wrote more than {disk} MB or {files} files: look for what writes",
 }
+_LOOK = "look at this notebook: {}"
 _ISOLATION = {
     "full": "",
     "network": "This system lets no program hide the machine's files: submissions could read them, "
@@ -258,7 +259,9 @@ def _record(student: str, key: str, outcome: dict[str, Any], whole: Setting) -> 
         student=student,
         key=key,
         status=outcome["status"],
-        detail=_one_line(outcome["detail"]),
+        detail=_one_line(
+            "; ".join(filter(None, [outcome["detail"], *map(_LOOK.format, suspicious)]))
+        ),
         points=points,
         failures={by_id[name]: words for name, words in outcome.get("failures", {}).items()},
         answers=answers,

@@ -1,4 +1,7 @@
-"""Points that people give: a CSV file with the columns student, question, points."""
+"""Points that people give: a CSV file with the columns student, question, points.
+
+Or with student and a column q:NAME for each question, as in the file that ``grade`` writes.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from pathlib import Path
 from bertlab.data.errors import DataError
 from bertlab.grading.course import Question
 
-_COLUMNS = ("student", "question", "points")
-
 
 def read_points(
     path: Path, students: Collection[str], questions: Sequence[Question]
@@ -18,7 +19,7 @@ def read_points(
     """Return the points of a file by student and question.
 
     Args:
-        path: a row for each student and question: ``ann,explain_scores,2.5``.
+        path: of the file; in columns ``q:NAME``, an empty field gives no points.
         students: those that there are.
         questions: of the assignment; also those with tests, whose points the file replaces.
 
@@ -30,19 +31,25 @@ def read_points(
     found: dict[str, dict[str, float]] = {}
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
-        missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
-        if missing:
-            raise _wrong(path, 1, f"the columns {rows.fieldnames}", ", ".join(_COLUMNS))
+        columns = list(rows.fieldnames or ())
+        wide = [name for name in columns if name.startswith("q:")]
+        if "student" not in columns or not (wide or {"question", "points"} <= set(columns)):
+            raise _wrong(path, 1, f"the columns {', '.join(columns)}", "student, question, points")
         for row in rows:
-            line = rows.line_num
-            student, question, points = (row[name] or "" for name in _COLUMNS)
+            line, student = rows.line_num, row["student"] or ""
             if student not in students:
                 raise _wrong(path, line, f"the student {student!r}", "one who handed in")
-            if question not in most:
-                raise _wrong(path, line, f"the question {question!r}", "one of " + ", ".join(most))
-            if question in found.get(student, {}):
-                raise _wrong(path, line, f"points of {student} for {question}, again", "them once")
-            found.setdefault(student, {})[question] = _number(path, line, points, most[question])
+            given = {name[2:]: row[name] or "" for name in wide if row[name]}
+            given = given if wide else {row["question"] or "": row["points"] or ""}
+            for question, points in given.items():
+                if question not in most:
+                    known = "one of " + ", ".join(most)
+                    raise _wrong(path, line, f"the question {question!r}", known)
+                if question in found.get(student, {}):
+                    again = f"points of {student} for {question}, again"
+                    raise _wrong(path, line, again, "them once")
+                value = _number(path, line, points, most[question])
+                found.setdefault(student, {})[question] = value
     return found
 
 

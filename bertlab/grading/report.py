@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import shutil
 import textwrap
@@ -49,7 +50,7 @@ def report(config: ReportConfig) -> str:
         ("Mistakes that checks named, by students", _mistakes(rows)),
         ("Not graded: no total", _ungraded(rows)),
         ("Points by hand still missing", _waiting(rows)),
-        ("Near-identical answers: read both before you judge", _alike(rows, records)),
+        ("Near-identical answers: read both before you judge", _alike(config, records)),
         ("Suspicious: look at these notebooks", _suspicious(rows, records)),
     ]
     lines: list[str] = []
@@ -167,16 +168,40 @@ def _waiting(rows: Sequence[Row]) -> list[str]:
     return [f"{count:4}  {name}" for name, count in sorted(counts.items())]
 
 
-def _alike(rows: Sequence[Row], records: dict[str, Record]) -> list[str]:
-    students = [row.student for row in rows if row.student in records]
-    if not students:
-        return ["the answers are not beside the file: keep grades.answers.jsonl with it"]
-    pairs = alike({student: records[student].answers for student in students})
+def _alike(config: ReportConfig, records: dict[str, Record]) -> list[str]:
+    answers = {student: record.answers for student, record in records.items()}
+    if not records and config.submissions:
+        answers = _read_answers(config)
+    if not answers:
+        kept = beside(config.grades).name
+        return [f"no answers to compare: expected {kept} beside the grades, or --submissions DIR"]
+    pairs = alike(answers)
     listed = [
         f"{pair.students[0]} and {pair.students[1]}: {', '.join(pair.questions)}"
         for pair in pairs[:_MOST]
     ]
     return listed + ([f"and {len(pairs) - _MOST} pairs more"] if len(pairs) > _MOST else [])
+
+
+def _read_answers(config: ReportConfig) -> dict[str, dict[str, str]]:
+    """Return the answers in the notebooks themselves, without what was handed out."""
+    from bertlab.grading import course
+    from bertlab.grading.handed_in import handed_in
+    from bertlab.grading.restore import NotGradable, answers
+    from bertlab.grading.worker import read_notebook
+
+    assert config.submissions
+    found, blank = {}, set()
+    for name in course.names(config.assignments):
+        release = course.Assignment.find(config.assignments, name).release
+        blank |= set(answers(course.read(release)).items()) if release.exists() else set()
+    for one in handed_in(config.submissions):
+        with contextlib.suppress(NotGradable):
+            given = answers(read_notebook(one.notebook("")))
+            found[one.student] = {
+                name: text for name, text in given.items() if (name, text) not in blank
+            }
+    return found
 
 
 def _suspicious(rows: Sequence[Row], records: dict[str, Record]) -> list[str]:

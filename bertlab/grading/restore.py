@@ -46,6 +46,12 @@ def grade_id(cell: NotebookNode) -> str:
     return str(noted.get("grade_id", "")) if isinstance(noted, dict) else ""
 
 
+def answers(notebook: NotebookNode) -> dict[str, str]:
+    """Return the source of each answer cell by its grade id."""
+    noted = [(cell, grade_id(cell)) for cell in notebook.cells]
+    return {name: cell.source for cell, name in noted if name and not _locked(cell)}
+
+
 def restore(submission: NotebookNode, release: NotebookNode) -> Restored:
     """Combine the answers of a submission with all else of the version that was handed out.
 
@@ -78,13 +84,8 @@ def restore(submission: NotebookNode, release: NotebookNode) -> Restored:
             cells += by_name[name]
         elif not _lost(name, own, found):
             cells.append(_canonical(own[name], own[name].source))
-    answers = {
-        grade_id(cell): cell.source
-        for cell in cells
-        if grade_id(cell) and not _locked(own[grade_id(cell)])
-    }
     notebook = new_notebook(cells=cells, metadata=from_dict(dict(release.metadata)))
-    return Restored(notebook, notes, answers)
+    return Restored(notebook, notes, answers(notebook))
 
 
 def _check(found: Sequence[str], own: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ from bertlab.grading.restore import NotGradable, grade_id, restore
 
 STUDENT = "student"
 _TEXT = 4_000  # characters of a failed test's message that are kept
+_LONGEST = 50_000  # characters of an answer that are kept for the report
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def grade(job: Job) -> Result:
     result = Result()
     try:
         restored = restore(read_notebook(Path(job.notebook)), nbformat.read(release, as_version=4))
-        result.answers = restored.answers
+        result.answers = {name: text[:_LONGEST] for name, text in restored.answers.items()}
         submitted = course / "submitted" / STUDENT / job.name / f"{job.name}.ipynb"
         submitted.parent.mkdir(parents=True)
         nbformat.write(restored.notebook, submitted)
