@@ -33,12 +33,14 @@ def _add_and_norm(
     eps = 1e-5 if epsilon == "PyTorch's" else eps
 
     def norm(x: Tensor) -> Tensor:
-        variance = x.var(axes, keepdim=True, correction=correction)
+        mean = x.mean(axes, keepdim=True)
+        squares = (x - mean).square().sum(axes, keepdim=True)
+        variance = squares / (x.numel() // mean.numel() - correction)
         if root == "eps outside":
             divisor = variance.sqrt() + eps
         else:
             divisor = variance + eps if root == "missing" else (variance + eps).sqrt()
-        x = (x - x.mean(axes, keepdim=True)) / divisor
+        x = (x - mean) / divisor
         x = x * gamma.double() if affine in ("both", "gamma") else x
         return x + beta.double() if affine in ("both", "beta") else x
 
