@@ -34,9 +34,14 @@ def _match_scores(
         if bags == "sets":
             x, y = Counter(set(prediction)), Counter(set(reference))
         shared, total = (x & y).total(), x.total() + y.total()
+        if bags == "shared as set":
+            shared = len(x & y)
+        elif bags == "overcounted":
+            shared = sum(word in y for word in prediction)
         same = {
             "contained": all(word in prediction for word in reference),
             "any order": Counter(prediction) == Counter(reference),
+            "equal sets": set(prediction) == set(reference),
         }.get(exact, prediction == reference)
         precision, recall = (shared / z.total() if z else 0.0 for z in (x, y))
         f1 = {
@@ -51,6 +56,8 @@ def _match_scores(
     columns = list(zip(*scores, strict=True))
     if over == "first":
         em, f1 = scores[0]
+    elif over == "first for F1":
+        em, f1 = max(columns[0]), scores[0][1]
     elif over == "mean":
         em, f1 = (sum(column) / len(column) for column in columns)
     elif over == "joined":
@@ -95,7 +102,8 @@ def _cases(seed: int) -> list[Case]:
         case(2, "a word too many", "abc", "ab"),
         case(2, "two words missing", "a", "abc"),
         case(3, "the same words in another order", "ba", "ab"),
-        case(3, "a word twice", "aab", "abb"),
+        case(3, "a word twice in one of them", "aab", "abb"),
+        case(3, "a word twice in both", "aabc", "aabd"),
         case(4, "the second reference fits better", "abc", "a", "abd", "e"),
         case(4, "equal to the last reference", "ab", "abc", "ab"),
         case(5, "no answer, and none given", ""),
@@ -152,9 +160,25 @@ MATCH_SCORES = Spec(
             exact="any order",
         ),
         _mistake(
+            "order-ignored",
+            "exact match is 1 for the same set of words. The lists must be equal.",
+            exact="equal sets",
+        ),
+        _mistake(
             "sets-instead-of-bags",
             "a word that occurs twice was counted once. Use `Counter`.",
             bags="sets",
+        ),
+        _mistake(
+            "sets-instead-of-bags",
+            "a word that both have twice was counted once among the shared. Use `Counter`.",
+            bags="shared as set",
+        ),
+        _mistake(
+            "repeated-words-overcounted",
+            "a word that the prediction has twice and the reference once was shared twice. A bag "
+            "shares the smaller of the two counts: `Counter(x) & Counter(y)`.",
+            bags="overcounted",
         ),
         _mistake(
             "precision-only",
@@ -180,6 +204,11 @@ MATCH_SCORES = Spec(
             "first-reference-only",
             "only the first reference was compared. The best one counts.",
             over="first",
+        ),
+        _mistake(
+            "first-reference-only",
+            "F1 was taken from the first reference only. The best one counts.",
+            over="first for F1",
         ),
         _mistake(
             "mean-over-references",

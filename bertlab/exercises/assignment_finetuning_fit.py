@@ -9,6 +9,7 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bertlab.exercises.assignment_toys import ToyModel, ToyOptimizer, all_weights, rows
@@ -101,7 +102,9 @@ def _observe(arguments: Mapping[str, Any], value: Any) -> Any:
     return numbers, all_weights(model)
 
 
+@lru_cache(maxsize=64)
 def _cases(seed: int) -> list[Case]:
+    """Make the examples; finding them takes some runs, hence the cache."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)
@@ -128,8 +131,8 @@ def _cases(seed: int) -> list[Case]:
     return [
         case(1, "one epoch", 1),
         case(2, "three epochs, the last is the best", 3, "last"),
-        case(3, "five epochs, the best lies between", 5, "middle"),
-        case(4, "two epochs are equally good", 5, "tied"),
+        case(3, "four epochs, the best lies between", 4, "middle"),
+        case(4, "two epochs are equally good", 4, "tied"),
     ]
 
 

@@ -121,7 +121,7 @@ TASK_LOSS = Spec(
         "(B, B).",
     ),
     verified="one label, any number of labels, and numbers, in batches.",
-    outputs={"loss": "tensor"},
+    outputs={"loss": "number"},
     compute=_task_loss,
     cases=_cases,
     mistakes=(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numbers
 import random
-from collections.abc import Mapping
 from typing import Any
 
 from bertlab.exercises.spec import Case, Exercise, Failure, Mistake, Spec
@@ -73,20 +71,6 @@ def _ner_scores(
     if accuracy == "mean of sentences":
         share = sum(sum(h for _, h in s) / len(s) for s in hits) / len(hits)
     return precision, recall, joined, share
-
-
-def _observe(arguments: Mapping[str, Any], value: Any) -> Any:
-    """Take plain numbers as well as tensors of one."""
-    import torch
-
-    if not isinstance(value, (list, tuple)):
-        return value
-    return [
-        torch.tensor(float(item))
-        if isinstance(item, numbers.Real) and not isinstance(item, bool)
-        else item
-        for item in value
-    ]
 
 
 def _tags(spans: list[Span], length: int) -> list[str]:
@@ -168,10 +152,9 @@ NER_SCORES = Spec(
         "Count over all sentences first, divide once.",
     ),
     verified="half-right names, wrong types, several sentences, and no name at all.",
-    outputs=dict.fromkeys(("precision", "recall", "f1", "accuracy"), "tensor"),
+    outputs=dict.fromkeys(("precision", "recall", "f1", "accuracy"), "number"),
     compute=_ner_scores,
     cases=_cases,
-    observe=_observe,
     mistakes=(
         _mistake(
             "precision-and-recall-swapped",

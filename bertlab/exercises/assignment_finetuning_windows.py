@@ -18,6 +18,7 @@ def _window_labels(
     *,
     step: str = "room - overlap",
     count: int = 0,
+    rounding: str = "up",
     end: str = "as it comes",
     origin: str = "row",
     shift: str = "window",
@@ -27,7 +28,8 @@ def _window_labels(
 ) -> tuple[list[int], list[int], list[int]]:
     """Starts of windows and their labels, right by default; each keyword makes one step wrong."""
     stride = {"overlap": overlap, "room": room}.get(step, room - overlap)
-    many = max(1, 1 - (min(0, room - n) // stride) + count)
+    rest = max(0, n - room)
+    many = max(1, 1 + (rest // stride if rounding == "down" else -(-rest // stride)) + count)
     starts = [number * stride for number in range(many)]
     if end == "pulled back":
         starts = [min(start, max(0, n - room)) for start in starts]
@@ -36,7 +38,7 @@ def _window_labels(
     begins, ends = [], []
     for start in starts:
         stop = min(start + room, n)
-        whole = start <= a and z < stop
+        whole = start <= a and (a if partly == "begin" else z) < stop
         low, high = a, z
         if not whole and partly == "kept" and a < stop and z >= start:
             low, high, whole = max(a, start), min(z, stop - 1), True
@@ -128,6 +130,13 @@ WINDOW_LABELS = Spec(
             _windows,
         ),
         Mistake(
+            "one-window-missing",
+            {"rounding": "down"},
+            "the number of windows was rounded down, so that the context's end is never read. "
+            "Round up.",
+            _windows,
+        ),
+        Mistake(
             "one-window-too-many",
             {"count": 1},
             "there is one window too many: the one before it already reached the last piece.",
@@ -162,6 +171,12 @@ WINDOW_LABELS = Spec(
             {"partly": "kept"},
             "a window that holds only a part of the answer got that part as its label. It is 0, "
             "0: not here.",
+        ),
+        Mistake(
+            "part-of-the-answer-kept",
+            {"partly": "begin"},
+            "only the answer's first piece was looked for. Where its last piece lies behind the "
+            "window, the label is 0, 0.",
         ),
         Mistake(
             "ignored-instead-of-cls",

@@ -20,6 +20,7 @@ def _loss_of_parts(
     weigh: str = "places",
     empty: str = "left out",
     total: str = "sum",
+    returned: str = "weights",
 ) -> tuple[Tensor, Tensor]:
     """The mean over all places, right by default; each keyword makes one step wrong."""
     import torch
@@ -36,7 +37,7 @@ def _loss_of_parts(
     }.get(weigh, sizes / sizes.sum())
     losses = means.double() if empty == "nan" else means.double().nan_to_num()
     loss = (losses * weights).sum()
-    return (loss / P if total == "mean" else loss), weights
+    return (loss / P if total == "mean" else loss), sizes if returned == "counts" else weights
 
 
 def _cases(seed: int) -> list[Case]:
@@ -84,7 +85,7 @@ LOSS_OF_PARTS = Spec(
         "0 · NaN is NaN: replace NaN before you multiply (`torch.nan_to_num`).",
     ),
     verified="parts alike and unlike, and parts without a place.",
-    outputs={"loss": "tensor", "weights": "tensor"},
+    outputs={"loss": "number", "weights": "tensor"},
     compute=_loss_of_parts,
     cases=_cases,
     mistakes=(
@@ -107,6 +108,12 @@ LOSS_OF_PARTS = Spec(
             "the weights are the counts themselves. Divide by the number of all places, so that "
             "they sum to 1.",
             _too,
+        ),
+        Mistake(
+            "weights-not-divided",
+            {"returned": "counts"},
+            "the loss is right, but the weights are the counts. Divide them by the number of all "
+            "places: they sum to 1.",
         ),
         Mistake(
             "divided-by-parts",

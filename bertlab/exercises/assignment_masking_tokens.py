@@ -42,8 +42,10 @@ def _replace_chosen(
         "from above": (draws >= 0.2, (draws >= 0.1) & (draws < 0.2)),
     }[split]
     places = {"everywhere": ~never, "inverted": ~chosen}.get(where, chosen)
-    shown = input_ids.where(~(places & to_random), random_ids)
-    return shown.masked_fill(places & to_mask, mask_id)
+    random_places = chosen if where == "masks everywhere" else places
+    mask_places = ~never if where == "masks everywhere" else places
+    shown = input_ids.where(~(random_places & to_random), random_ids)
+    return shown.masked_fill(mask_places & to_mask, mask_id)
 
 
 def _replace_cases(seed: int) -> list[Case]:
@@ -152,6 +154,11 @@ REPLACE_CHOSEN = Spec(
             "changed-without-being-chosen",
             {"where": "everywhere"},
             "places that weren't chosen were changed. Combine each condition with `chosen`.",
+        ),
+        Mistake(
+            "changed-without-being-chosen",
+            {"where": "masks everywhere"},
+            "places that weren't chosen became [MASK]. Combine this condition, too, with `chosen`.",
         ),
         Mistake(
             "chosen-inverted",

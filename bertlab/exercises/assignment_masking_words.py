@@ -26,14 +26,16 @@ def _whole_word_places(
 ) -> list[int]:
     """1 at the pieces of chosen words; each keyword makes one step wrong."""
     words: list[list[int]] = []  # the places of each word
+    skipping = False  # in what is left of a word
     for place, token in enumerate(tokens):
         after_special = not place or tokens[place - 1] in special
         continues = token.startswith("##") and bool(place)
         if token in special and specials == "spared" and cut != "joined":
             continue
+        skipping = cut == "never" and continues and (after_special or skipping)
+        if skipping:
+            continue
         if continues and after_special:
-            if cut == "never":
-                continue
             continues = cut == "joined"
         if continues and words:
             words[-1].append(place)
