@@ -6,21 +6,12 @@ import os
 import platform
 import signal
 import sys
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from typing import Annotated
 
 import tyro
 
 import bertlab
-from bertlab.grading.config import (
-    BuildConfig,
-    CheckConfig,
-    CollectConfig,
-    GradeConfig,
-    ReportConfig,
-)
 from bertlab.pretraining.config import PretrainingConfig
 from bertlab.tasks.config import EvaluateConfig, FinetuneConfig, PredictConfig
 
@@ -34,13 +25,6 @@ _BAD_INPUT = (
     NotADirectoryError,
     PermissionError,
 )
-_ASSIGN = {
-    BuildConfig: "build",
-    CheckConfig: "check",
-    CollectConfig: "collect",
-    GradeConfig: "grade",
-    ReportConfig: "report",
-}
 _LIBRARIES = ("torch", "transformers", "tokenizers", "huggingface-hub", "datasets", "accelerate")
 
 
@@ -108,31 +92,13 @@ def predict(config: Annotated[PredictConfig, tyro.conf.arg(name="")]) -> None:
     run(config)
 
 
-# Their helps are the docstrings of these classes.
-_Assign = (
-    Annotated[BuildConfig, tyro.conf.subcommand("build")]
-    | Annotated[CheckConfig, tyro.conf.subcommand("check")]
-    | Annotated[CollectConfig, tyro.conf.subcommand("collect")]
-    | Annotated[GradeConfig, tyro.conf.subcommand("grade")]
-    | Annotated[ReportConfig, tyro.conf.subcommand("report")]
-)
-
-
 @app.command
-def assign(config: Annotated[_Assign, tyro.conf.arg(name="")]) -> None:
-    """Hand out assignments that grade themselves: build, check, collect, grade, report.
+def assign() -> None:
+    """Assignments that grade themselves: build, check, collect, grade, report.
 
-    For teachers. It needs more than learners do: pip install "bertlab[grading]"
+    For teachers; bertlab assign --help tells more. Needs nbgrader: pip install "bertlab[grading]"
     """
-    if find_spec("nbgrader") is None:
-        raise ValueError(
-            'grading needs nbgrader, which isn\'t installed: pip install "bertlab[grading]", or '
-            'in a clone pip install -e ".[grading]"'
-        )
-    name = _ASSIGN[type(config)]
-    in_order = getattr(import_module(f"bertlab.grading.{name}"), name)(config)
-    if in_order is False:
-        sys.exit(1)
+    # ``main`` gives the words after it to an app of its own, for which other helps needn't wait.
 
 
 def _version(name: str) -> str:
@@ -172,12 +138,18 @@ def _hub() -> list[tuple[str, str]]:
 def main() -> None:
     """Run the command line ``bertlab``; exit codes: 0 done, 1 failed, 2 bad input, 130 stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    words, chosen, program, about = sys.argv[1:], app, "bertlab", "Learn BERT by building it."
+    if words[:1] == ["assign"]:
+        from bertlab.grading.commands import app as chosen
+
+        words, program = words[1:], "bertlab assign"
+        about = "Assignments that grade themselves. The order is that of a class."
     try:
         try:
-            app.cli(
-                prog="bertlab",
-                description="Learn BERT by building it.",
-                args=sys.argv[1:],
+            chosen.cli(
+                prog=program,
+                description=about,
+                args=words,
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
         finally:

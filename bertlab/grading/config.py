@@ -26,11 +26,7 @@ ASSIGNMENTS = Path("assignments")
 
 @dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """Make the students' versions from the masters, without solutions and hidden tests.
-
-    Example: bertlab assign build attention
-
-    It writes no version that shows a line of a solution or a hidden test, and says where it is.
+    """Everything that ``bertlab assign build`` can be told.
 
     Attributes:
         name: the assignment, such as attention; by default all of them.
@@ -47,12 +43,7 @@ class BuildConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckConfig:
-    """Grade the masters and the blanks as if students had handed them in.
-
-    Example: bertlab assign check attention
-
-    Expected are all points for the masters and none for the blanks. Also says which test cells
-    could give points for nothing. Exit code 1 if something is wrong.
+    """Everything that ``bertlab assign check`` can be told.
 
     Attributes:
         name: the assignment, such as attention; by default all of them.
@@ -68,12 +59,7 @@ class CheckConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CollectConfig:
-    """Sort what Moodle, Canvas, Classroom or Drive gave you into a folder a student.
-
-    Example: bertlab assign collect Downloads/attention.zip --output submissions
-
-    Of several submissions of a student the newest counts. What can't be placed is listed, with
-    the reason.
+    """Everything that ``bertlab assign collect`` can be told.
 
     Attributes:
         downloads: the folder with what Moodle, Canvas, Classroom or Drive gave you, zip files or
@@ -95,21 +81,17 @@ class CollectConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GradeConfig:
-    """Grade a folder of submissions, each apart from the others and within limits.
-
-    Example: bertlab assign grade attention --submissions submissions --output grades.csv
-
-    What can't be graded gets a row without a total that says why. Started again after a stop, it
-    goes on where it was.
+    """Everything that ``bertlab assign grade`` can be told.
 
     Attributes:
         name: the assignment, such as attention.
         submissions: the folder with STUDENT/NAME.ipynb, as bertlab assign collect makes it.
         output: the CSV file to write: a row a student, also for those that can't be graded. If it
             is there, only what is new or has changed since is graded.
-        feedback: also write an HTML page a student to this folder. It shows the hidden tests.
-        manual: a CSV file with the points of questions that people grade: student, q:NAME, ...
-        jobs: submissions graded at the same time; by default half of the processor's cores.
+        feedback: also write an HTML page a student to this folder. It shows no tests.
+        manual: a CSV file with points that people give: student, question, points; or student and
+            columns q:NAME.
+        jobs: submissions graded at the same time; by default one a processor core.
         limit: seconds that a submission may take on the clock.
         cell_limit: seconds that a cell may take.
         memory: megabytes that all processes of a submission may hold together.
@@ -142,13 +124,12 @@ class GradeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """Sum up grades: distribution, hardest questions, common mistakes, near-identical answers.
-
-    Example: bertlab assign report grades.csv --submissions submissions
+    """Everything that ``bertlab assign report`` can be told.
 
     Attributes:
         grades: the CSV file that bertlab assign grade wrote.
-        submissions: the folder that was graded, to also look for near-identical answers.
+        submissions: the folder that was graded. Near-identical answers are looked for in it if
+            the file that grade keeps beside the CSV file is gone.
         assignments: the folder with the masters.
     """
 
