@@ -110,6 +110,8 @@ def _small_root(job: dict[str, Any]) -> None:
     os.makedirs(root + "/tmp", exist_ok=True)
     os.makedirs(root + "/proc")
     os.makedirs(root + "/dev/shm")
+    os.makedirs(root + "/dev/pts")
+    os.symlink("pts/ptmx", root + "/dev/ptmx")
     for device in _DEVICES:
         open(f"{root}/dev/{device}", "w").close()
     for name, target in _DEVICE_LINKS.items():
@@ -119,7 +121,11 @@ def _small_root(job: dict[str, Any]) -> None:
     for device in _DEVICES:  # on a read-only file system a place to mount must be there before
         _mount(f"/dev/{device}", f"{root}/dev/{device}", "", _BIND)
     _mount("tmpfs", root + "/dev/shm", "tmpfs", _NO_SUID | _NO_DEVICES, "size=256m,mode=1777")
+    with contextlib.suppress(OSError):  # IPython's `!command` needs terminals, nothing else does
+        terminals = "newinstance,ptmxmode=0666,mode=620"
+        _mount("devpts", root + "/dev/pts", "devpts", _NO_SUID | _NO_PROGRAMS, terminals)
     _mount("proc", root + "/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_PROGRAMS)
+    _read_only(root + "/proc")  # where the grader is root, the machine's settings could be written
     _mount(folder + "/tmp", root + "/tmp", "", _BIND)
     os.makedirs(root + folder, exist_ok=True)  # again, if it is in /tmp
     _mount(folder, root + folder, "", _BIND)
