@@ -34,7 +34,7 @@ import time
 held = []
 for _ in range(28):  # 1.4 GB at most
     held.append(bytearray(b"x") * (50 << 20))
-    time.sleep(0.1)
+    time.sleep(0.03)
 time.sleep(5)"""
 
 MEMORY_OF_CHILDREN = """\
@@ -116,7 +116,7 @@ shutil.rmtree(here, ignore_errors=True)"""
 
 INPUT = 'name = input("What is your name? ")'
 
-SHELL_MAGIC = "!sleep 100 &"
+SHELL_MAGIC = "!(sleep 100 &) > /dev/null 2>&1"
 
 RESET_MAGIC = "%reset -f"
 
@@ -126,15 +126,17 @@ CAPTURED_CELL = '%%capture\nprint("nothing of this is seen")'
 
 STDOUT_CLOSED = "import os, sys\nsys.stdout.close()\nos.close(1)"
 
-RANDOM_NUMBERS = """\
-import random
-try:
-    import torch
-    torch.manual_seed(5)
-    torch.set_default_dtype(torch.float64)
-except ImportError:
-    pass
-random.seed(5)"""
+RANDOM_NUMBERS = "import random\nrandom.seed(5)"
+
+
+SYSTEM_OPENED = f"""\
+{_SUCCEEDED}
+for path in ("/proc/sys/kernel/core_pattern", "/proc/irq/default_smp_affinity", "/dev/kmsg"):
+    try:
+        open(path, "r+b", buffering=0).close()  # and nothing is written
+    except OSError:
+        continue
+    raise Succeeded(path)"""
 
 
 def processes(count: int) -> str:

@@ -104,11 +104,10 @@ class Class:
 
     def grade(self, **options: object) -> dict[str, dict[str, str]]:
         """Grade all; return the rows by student."""
+        from bertlab.grading.config import GradeConfig
         from bertlab.grading.grade import grade
 
-        from bertlab.grading.config import GradeConfig
-
-        limits = {"jobs": 2, "limit": 300.0, "cell_limit": 4.0, "memory": 700}
+        limits = {"jobs": 2, "limit": 300.0, "cell_limit": 6.0, "memory": 700}
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("TMPDIR", str(self.scratch))
             patch.setattr(tempfile, "tempdir", None)

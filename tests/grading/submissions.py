@@ -379,6 +379,7 @@ def _leaving(work: Maker, full: Making) -> dict[str, Submission]:
         "database_changed": full(
             work().unanswered().start(attacks.DATABASE_CHANGED), lost=EVERYTHING
         ),
+        "system_opened": full(work().before(attacks.SYSTEM_OPENED)),
         "master_searched": full(work().before(attacks.loot("*.ipynb", "BEGIN HIDDEN TESTS"))),
         "database_searched": full(work().before(attacks.loot("*.db", "BEGIN HIDDEN TESTS"))),
     }
