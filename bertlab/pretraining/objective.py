@@ -7,7 +7,7 @@ in the released ``run_pretraining.py``; chapters 5 to 7.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ class PretrainingObjective(Objective):
         """Add ``places`` ``(K,)``, which of the ``B · T`` places are masked."""
         return batch | {"places": masked_places(batch["labels"])}
 
-    def forward(self, batch: dict[str, Tensor], totals: dict[str, int]) -> dict[str, Tensor]:
+    def forward(self, batch: dict[str, Tensor], totals: Mapping[str, float]) -> dict[str, Tensor]:
         """Return ``loss`` and its two parts, as shares of means over ``totals``."""
         masked, relationship, truth = predictions(self.model, batch)
         masked_lm = F.cross_entropy(masked, truth, reduction="sum") / max(totals["masked_lm"], 1)

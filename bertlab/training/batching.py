@@ -37,7 +37,7 @@ def pad(rows: Sequence[Row], pad_token_id: int) -> dict[str, Tensor]:
     longest = max(len(row["input_ids"]) for row in rows)
     batch: dict[str, Tensor] = {}
     for name, value in rows[0].items():
-        if np.ndim(value) == 1 and np.asarray(value).dtype.kind != "f":
+        if _is_of_tokens(value):
             table = np.full((len(rows), longest), fillers.get(name, 0), dtype=np.int64)  # (B, T)
             for line, row in zip(table, rows, strict=True):
                 line[: len(row[name])] = row[name]
@@ -82,6 +82,7 @@ class EpochBatches:
         self.rows, self.batch_size, self.pad_token_id = rows, batch_size, pad_token_id
         self.seed = seed
         self._lengths = np.array([len(row["input_ids"]) for row in rows])
+        self.labels_per_batch = _labels_per_batch(rows, len(self))
         self._place = 0  # batches given, over all epochs
         self._planned: tuple[int, list[list[int]]] | None = None
 
@@ -119,3 +120,20 @@ class EpochBatches:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to a place."""
         self._place = state["place"]
+
+
+def _labels_per_batch(rows: Sequence[Row], batches: int) -> float | None:
+    """Return how many labels a batch has on average, where it is tokens that have labels.
+
+    Batches of like length differ in that: a mean over each would let a word of a short sentence
+    weigh more than one of a long sentence.
+    """
+    if not _is_of_tokens(rows[0].get("labels")):
+        return None
+    labels = sum(int((np.asarray(row["labels"]) != IGNORED).sum()) for row in rows)
+    return max(labels, 1) / batches
+
+
+def _is_of_tokens(value: Any) -> bool:
+    """Tell a row's whole numbers, one a token, from its floats and from single numbers."""
+    return np.ndim(value) == 1 and np.asarray(value).dtype.kind != "f"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -11,7 +12,12 @@ from bertlab.training.config import TrainingConfig
 
 
 class Batches(Protocol):
-    """Where batches come from; it knows its place, so that a run can go on from there."""
+    """Where batches come from; it knows its place, so that a run can go on from there.
+
+    It may have ``labels_per_batch``: how many labels a batch has on average. Each batch's loss is
+    then its labels' sum over that number, so that every label of an epoch weighs the same;
+    otherwise it is their mean.
+    """
 
     def next_batch(self, progress: float) -> dict[str, Tensor]:
         """Return the next batch; ``progress`` is the share of the run that is done."""
@@ -44,7 +50,7 @@ class Objective(nn.Module):
 
     A batch may be computed in parts, one after the other or on several devices. Parts differ in
     their number of labels, so the mean of their means would weigh them wrongly: each part's sum is
-    divided by the count of the whole batch instead.
+    divided by the count of the whole batch instead; or by what the batches say, see ``Batches``.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -66,8 +72,8 @@ class Objective(nn.Module):
         """
         return batch
 
-    def forward(self, batch: dict[str, Tensor], totals: dict[str, int]) -> dict[str, Tensor]:
-        """Return the loss of a part of a batch that counts ``totals`` in all."""
+    def forward(self, batch: dict[str, Tensor], totals: Mapping[str, float]) -> dict[str, Tensor]:
+        """Return the loss of a part of a batch whose sum is divided by ``totals``."""
         count = self.counts(batch)["loss"]
         if not count:  # the mean over no label is NaN, which times 0 is NaN: take any labels
             batch = batch | {"labels": batch["labels"].clamp(min=0)}

@@ -131,6 +131,9 @@ class Run:
         accelerator, config = self.accelerator, self.config
         batch = self.batches.next_batch(self.progress())
         totals = self.objective.counts(batch)
+        usual = getattr(self.batches, "labels_per_batch", None)
+        if usual is not None:
+            totals = {"loss": usual}
         self.wrapped.train()
         for part in range(config.accumulation):
             mine, weight = self._rows(batch, part)

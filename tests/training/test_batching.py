@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+import bertlab
+from bertlab.training import TrainingConfig, train
 from bertlab.training.batching import EpochBatches, by_length, pad
 
 lengths = st.lists(st.integers(1, 12), min_size=1, max_size=40)
@@ -173,3 +175,48 @@ def test_sentences_are_hardly_padded() -> None:
     order = draw.permutation(3000).tolist()
     assert padding([order[start : start + 16] for start in range(0, 3000, 16)]) > 0.33
     assert padding(batches.epoch(0)) < 0.05
+
+
+def test_every_label_of_an_epoch_weighs_the_same() -> None:
+    """Also that of a word in a short sentence, whose batch has few; the loss is their mean."""
+    draw = np.random.default_rng(0)
+    sizes = [3] * 30 + [25] * 33
+    rows = []
+    for size in sizes:
+        labels = draw.integers(0, 3, size)
+        labels[[0, -1]] = -100
+        rows.append({"input_ids": draw.integers(5, 50, size), "labels": labels})
+    batches = EpochBatches(rows, 8, pad_token_id=0)
+    assert batches.labels_per_batch == (30 * 1 + 33 * 23) / 8
+    torch.manual_seed(0)
+    sizes_of_model = {"vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 1}
+    model = bertlab.BertForTokenClassification(
+        bertlab.BertConfig(
+            **sizes_of_model,
+            num_attention_heads=2,
+            intermediate_size=8,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            initializer_range=0.5,
+            num_labels=3,
+        )
+    )
+    whole = pad(rows, 0)
+    with torch.no_grad():
+        mean = model(**whole).loss.item()
+        means = [model(**batches.next_batch(0.0)).loss.item() for _ in range(len(batches))]
+    batches.load_state_dict({"place": 0})
+    config = TrainingConfig(
+        epochs=1, batch_size=8, learning_rate=1e-12, precision="fp32", log_every=1000
+    )
+    history = train(model, batches, config, progress_bar=False)
+    assert history.steps[-1]["loss"] == pytest.approx(mean, abs=2e-5)
+    assert abs(np.mean(means) - mean) > 1e-3  # what a mean over each batch would give
+
+
+def test_labels_of_rows_are_means_over_their_batch() -> None:
+    for labels in (1, 0.5, np.array([0.0, 1.0])):
+        rows = [{"input_ids": np.arange(4), "labels": labels}] * 5
+        assert EpochBatches(rows, 2, 0).labels_per_batch is None
+    spans = [{"input_ids": np.arange(4), "start_positions": 1}]
+    assert EpochBatches(spans, 2, 0).labels_per_batch is None
