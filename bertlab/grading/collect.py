@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -83,14 +84,16 @@ def collect(config: CollectConfig) -> None:
     """
     if config.assignment is not None:
         Assignment.find(config.assignments, config.assignment)
+    if config.output.resolve() == config.downloads.resolve():
+        raise ValueError(f"{config.output} is both the downloads and the output: give two folders")
     assignments, report = known(config.assignments), _Report()
-    config.output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".collect-", dir=config.output) as spool:
+    index = _Index(config.output)
+    with tempfile.TemporaryDirectory(prefix="bertlab-collect-") as spool:
         handed = _recognised(config, assignments, Path(spool), report)
         chosen = _newest(handed, report)
-        index = _Index(config.output)
         for place, one in sorted(chosen.items()):
             index.put(place, one, report)
+    if chosen:
         index.save()
     report.show()
     if not chosen:
@@ -106,7 +109,7 @@ def _recognised(
     """Return the notebooks with their assignments; those of other assignments are left out."""
     sure: list[tuple[Handed, str]] = []
     unsure: list[tuple[Handed, bool]] = []
-    for found in downloads.walk(config.downloads):
+    for found in downloads.walk(config.downloads, config.output):
         if found.content is None:
             report.add("problem", f"{found.path}: {found.problem}")
             continue
@@ -227,7 +230,10 @@ class _Index:
         self.files[key] = record
 
     def _own_folder(self, folder: str, name: str, owner: Owner) -> str:
-        """Return another folder if an earlier download's student of that name has this one."""
+        """Return the folder that a student had before, or one that no other of that name has."""
+        for key, record in self.files.items():
+            if (record["system"], record["number"], record["student"]) == owner.identity:
+                return key.rpartition("/")[0]
         before = self.files.get(f"{folder}/{name}.ipynb")
         if before and before["system"] == owner.system and before["number"] != owner.number:
             return f"{folder}_{owner.number}"
@@ -235,7 +241,9 @@ class _Index:
 
     def _place(self, handed: Handed, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(handed.spooled.read_bytes())
+        unfinished = target.with_name(f".{target.name}.part")
+        shutil.copyfile(handed.spooled, unfinished)
+        unfinished.replace(target)
 
     def save(self) -> None:
         content = {"files": dict(sorted(self.files.items()))}

@@ -44,15 +44,19 @@ class Found:
         return "/".join(self.parts)
 
 
-def walk(downloads: Path) -> Iterator[Found]:
+def walk(downloads: Path, leave_out: Path | None = None) -> Iterator[Found]:
     """Yield what is in a folder or in a zip file, sorted; what systems and editors leave isn't.
+
+    Args:
+        downloads: the folder or the zip file.
+        leave_out: a folder that may be in it, and is no part of it.
 
     Raises:
         FileNotFoundError: when there is no such folder or file.
         ValueError: when it is a file, but no zip file.
     """
     if downloads.is_dir():
-        yield from _folder(downloads, ())
+        yield from _folder(downloads, (), leave_out and leave_out.resolve())
     elif not downloads.exists():
         raise FileNotFoundError(f"there is no folder or zip file {downloads}")
     elif not zipfile.is_zipfile(downloads):
@@ -62,15 +66,15 @@ def walk(downloads: Path) -> Iterator[Found]:
             yield from _zip(file, (), 1)
 
 
-def _folder(folder: Path, parts: tuple[str, ...]) -> Iterator[Found]:
+def _folder(folder: Path, parts: tuple[str, ...], leave_out: Path | None) -> Iterator[Found]:
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         here = (*parts, path.name)
-        if _is_noise(path.name):
+        if _is_noise(path.name) or path.resolve() == leave_out:
             continue
         if path.is_symlink():
             yield Found(here, problem="a link, which is not followed: put the file itself there")
         elif path.is_dir():
-            yield from _folder(path, here)
+            yield from _folder(path, here, leave_out)
         elif path.is_file():
             status = path.stat()
             opening: Callable[[], IO[bytes]] = partial(path.open, "rb")  # type: ignore[assignment]

@@ -10,8 +10,11 @@ from typing import Any
 
 from bertlab.grading.course import Assignment, grading, names, read
 
+# What Drive, Colab (with underscores) and file managers add.
 _COPY = re.compile(
-    r"^(?:copy of|kopie von|copie de|copia de|cópia de|kopia)\s+|\s*\(\d+\)|[ -]+copy\b", re.I
+    r"^(?:(?:copy[\s_]of|kopie[\s_]von|copie[\s_]de|c[oó]pia[\s_]de)[\s_]+)+"
+    r"|[\s_]*\(\d+\)|[\s_-]+copy$",
+    re.I,
 )
 _ENDINGS = re.compile(r"(?:\.ipynb|\.json|\.txt)+$", re.I)
 

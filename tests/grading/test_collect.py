@@ -18,6 +18,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from bertlab.grading import downloads
 from bertlab.grading.collect import collect
 from bertlab.grading.config import CollectConfig
+from bertlab.grading.recognise import title
 from bertlab.grading.students import Owner, folders, safe
 
 
@@ -139,6 +140,17 @@ def test_a_later_student_of_the_same_name_takes_no_ones_folder(
     for day, number in enumerate((3, 21)):
         name = f"Ann Lee_{number}_assignsubmission_file_/toy.ipynb"
         group.collect(lay_out(tmp_path / f"{day}", {name: work(release, f"n{number}")}, day=day))
+    assert group.marks() == {"Ann Lee": "n3", "Ann Lee_21": "n21"}
+
+
+def test_a_student_keeps_the_folder_when_one_of_the_same_name_hands_in_later(
+    group: Class, release: NotebookNode, tmp_path: Path
+) -> None:
+    files = {"Ann Lee_3_assignsubmission_file_/toy.ipynb": work(release, "n3")}
+    group.collect(lay_out(tmp_path / "d", files))
+    files = {"Ann Lee_21_assignsubmission_file_/toy.ipynb": work(release, "n21")}
+    said = group.collect(lay_out(tmp_path / "d", files))
+    assert said == "Placed: 1\nThere already: 1\n"
     assert group.marks() == {"Ann Lee": "n3", "Ann Lee_21": "n21"}
 
 
@@ -563,6 +575,52 @@ def test_a_zip_file_without_dates_is_read(tmp_path: Path) -> None:
     (found,) = downloads.walk(tmp_path / "a.zip")
     assert found.path == "toy.ipynb"
     assert found.time < time.mktime((1980, 1, 2, 0, 0, 0, 0, 0, -1))
+
+
+def test_the_output_may_be_in_the_downloads_but_not_be_them(
+    group: Class, release: NotebookNode, tmp_path: Path
+) -> None:
+    files = {"Ann/toy.ipynb": work(release, "a"), "Bo/toy.ipynb": work(release, "b")}
+    lay_out(tmp_path, files)
+    group.collect(tmp_path)
+    assert group.output.parent == tmp_path
+    assert group.collect(tmp_path) == "There already: 2\n"
+    with pytest.raises(ValueError, match="both the downloads and the output"):
+        group.collect(group.output)
+
+
+def test_what_a_killed_collect_left_half_written_is_no_submission(
+    group: Class, release: NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = lay_out(tmp_path / "d", {"Ann/toy.ipynb": work(release, "a")})
+
+    def stop(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:100])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfile", stop)
+        with pytest.raises(KeyboardInterrupt):
+            group.collect(folder)
+    assert group.marks() == {}
+    group.collect(folder)
+    assert group.marks() == {"Ann": "a"}
+    assert [path.name for path in (group.output / "Ann").iterdir()] == ["toy.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("Copy of attention.ipynb", "attention"),
+        ("Copy_of_Copy_of_attention.ipynb", "attention"),
+        ("Kopie von attention (3).ipynb.txt", "attention"),
+        ("attention - Copy.ipynb", "attention"),
+        ("Copying.ipynb", "Copying"),
+        ("Ann Lee - attention(1).ipynb", "Ann Lee - attention"),
+    ],
+)
+def test_what_copying_adds_to_a_name_is_no_part_of_it(file: str, expected: str) -> None:
+    assert title(file) == expected
 
 
 def test_downloads_that_are_not_there_or_no_zip_file(group: Class, tmp_path: Path) -> None:
