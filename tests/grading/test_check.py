@@ -17,6 +17,8 @@ from bertlab.grading.check import check
 from bertlab.grading.config import BuildConfig, CheckConfig, GradeConfig
 from bertlab.grading.records import Record
 
+ROOT = Path(__file__).resolve().parents[2]
+MASTERS = sorted((ROOT / "assignments" / "source").glob("*/*.ipynb"))
 MEAN, TEST_MEAN = 3, 4  # positions in the toy's master without torch
 
 
@@ -134,3 +136,10 @@ def test_lint_is_told_also_where_nothing_can_be_built(
     said = capsys.readouterr().out
     assert "✗ cell 4 (test-mean): `### BEGIN HIDDEN TESTS` without `### END HIDDEN TESTS`" in said
     assert "✗ nbgrader can't make the students' version" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+def test_every_assignment_is_in_order(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = check(CheckConfig(name=path.stem, assignments=ROOT / "assignments"))
+    assert good, capsys.readouterr().out

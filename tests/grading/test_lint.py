@@ -11,6 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from bertlab.grading.course import Assignment
 from bertlab.grading.lint import lint, split
 
+ROOT = Path(__file__).resolve().parents[2]
+MASTERS = sorted((ROOT / "assignments" / "source").glob("*/*.ipynb"))
 # Positions in the toy's master.
 ANSWER, TEST, MANUAL = 6, 7, 9
 
@@ -162,3 +164,8 @@ def test_regions_are_taken_out_and_replaced() -> None:
     )
     assert split(source, "SOLUTION") == ("def f():\n    x", ["    a\n    b", ""])
     assert split(source, "HIDDEN TESTS") == (source, [])
+
+
+@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+def test_the_masters_are_in_order(path: Path) -> None:
+    assert lint(Assignment.find(ROOT / "assignments", path.stem)) == []
