@@ -7,7 +7,7 @@
 #   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-all quick lint notebooks times results clean
+.PHONY: help book serve test test-all quick lint notebooks times results syllabus clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -60,6 +60,9 @@ times: $(VENV)/.ready ## measure the chapters' running times and put them into t
 
 results: $(VENV)/.ready ## write the book's page of results from what the benchmarks measured
 	@$(BIN)/python book/_ext/results_page.py
+
+syllabus: $(VENV)/.ready ## write the instructors' tables from chapters, exercises and assignments
+	@$(BIN)/python book/_ext/syllabus.py
 
 clean: ## remove what was built, and the environment
 	rm -rf _build build dist *.egg-info $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .hypothesis

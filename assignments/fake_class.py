@@ -32,7 +32,11 @@ perfect, wrong, deleted test, stripped, wrong, dies, partly, wrong, renamed, per
 late, not a notebook, resubmitted, wrong, partly, wrong, perfect"""
 
 
-_STATUSES = {"loop": ("cell_timeout",), "dies": ("kernel_died",), "stripped": ("error",)}
+_STATUSES = {
+    "loop": ("cell_timeout",),
+    "dies": ("kernel_died",),
+    "stripped": ("no_questions_found",),
+}
 
 
 @dataclass(frozen=True)

@@ -20,23 +20,23 @@ from bertlab import exercises
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = Path("book") / "instructors.md"
 
-# What each week holds: chapters, and the assignment that is handed out with them.
+# What each week holds: chapters, and the assignment that is handed out when they have been read.
 PLANS: dict[str, list[tuple[tuple[int, ...], str | None]]] = {
-    "4 weeks": [
-        ((1, 2), "attention"),
-        ((3, 4), "encoder"),
-        ((5, 7), "masking"),
-        ((8, 9), "finetuning"),
-    ],
     "8 weeks": [
         ((1,), None),
-        ((2,), "attention"),
+        ((2,), None),
         ((3,), "encoder"),
-        ((4,), None),
-        ((5, 6), "masking"),
-        ((7,), None),
-        ((8, 9), "finetuning"),
-        ((10,), None),
+        ((4,), "attention"),
+        ((5, 6), None),
+        ((7,), "masking"),
+        ((8, 9), None),
+        ((10,), "finetuning"),
+    ],
+    "4 weeks": [
+        ((1, 2), None),
+        ((3, 4), "attention"),
+        ((5, 6, 7), "masking"),
+        ((8, 9, 10), "finetuning"),
     ],
 }
 
@@ -50,7 +50,7 @@ class Chapter:
     title: str
     goal: str
     reading: int  # minutes
-    practice: int  # minutes of all its exercises
+    practice: int  # minutes of the exercises in its text
     exercises: tuple[str, ...]
 
 
@@ -60,6 +60,7 @@ class Assignment:
 
     name: str
     title: str
+    trains: tuple[int, ...]  # chapters
     minutes: str  # such as "60–90"
     questions: tuple[str, ...]
     points: float
@@ -89,8 +90,8 @@ def chapters(root: Path = ROOT) -> dict[int, Chapter]:
             title=title,
             goal=goals[path.name],
             reading=int(reading[1]),
-            practice=sum(exercise.minutes for exercise in own),
-            exercises=tuple(f"`{e.name}` ({e.level}, {e.minutes} min)" for e in own),
+            practice=sum(exercise.minutes for exercise in own if not exercise.extra),
+            exercises=tuple(f"`{e.name}`{'†' * e.extra} ({e.level}, {e.minutes} min)" for e in own),
         )
     return found
 
@@ -107,14 +108,16 @@ def assignments(root: Path = ROOT) -> dict[str, Assignment]:
 
 def _assignment(path: Path) -> Assignment:
     cells = _cells(path)
-    minutes = re.search(r"(\d+[–-]\d+|\d+) minutes", cells[0]["source"])
+    first = cells[0]["source"]
+    minutes = re.search(r"(\d+[–-]\d+|\d+) minutes", first)
     if minutes is None:
         raise ValueError(f"{path.name}: its first cell doesn't say how many minutes it takes")
     marks = [cell["metadata"].get("nbgrader", {}) for cell in cells]
     graded = [mark for mark in marks if mark.get("grade")]
     return Assignment(
         name=path.stem,
-        title=cells[0]["source"].splitlines()[0].removeprefix("# ").strip(),
+        title=first.splitlines()[0].removeprefix("# Assignment: ").strip(),
+        trains=tuple(sorted({int(n) for n in re.findall(r"/(\d\d)_\w+\.html", first)})),
         minutes=minutes[1],
         questions=tuple(
             re.sub("^(test|manual)-", "", mark["grade_id"]) + ("*" if mark["solution"] else "")
@@ -148,20 +151,25 @@ def chapters_table(root: Path = ROOT) -> str:
         link = f"[{chapter.number}. {chapter.title}]({chapter.file})"
         listed = ", ".join(chapter.exercises)
         rows.append(f"| {link} | {chapter.goal} | {chapter.reading} min | {listed} |")
-    rows.append(f"| All | | {hours(reading)} | {len(exercises.catalog())}, {hours(practice)} |")
+    count = sum(not exercise.extra for exercise in exercises.catalog())
+    rows.append(
+        f"| All | | {hours(reading)} | {count}, and † for more practice: {hours(practice)} |"
+    )
     return "\n".join(rows)
 
 
 def assignments_table(root: Path = ROOT) -> str:
     """Return the table of assignments: what each asks, for how many points."""
     rows = [
-        "| Assignment | Minutes | Points (by hand) | What it asks |",
-        "|:--|--:|--:|:--|",
+        "| Assignment | Trains chapters | Minutes | Points (by hand) | What it asks |",
+        "|:--|:--|--:|--:|:--|",
     ]
     for one in assignments(root).values():
         asked = ", ".join(f"`{q.rstrip('*')}`{'*' * q.endswith('*')}" for q in one.questions)
         points = f"{one.points:g} ({one.manual_points:g})"
-        rows.append(f"| `{one.name}`: {one.title} | {one.minutes} | {points} | {asked} |")
+        trains = ", ".join(map(str, one.trains))
+        parts = [f"`{one.name}`: {one.title}", trains, one.minutes, points, asked]
+        rows.append(f"| {' | '.join(parts)} |")
     return "\n".join(rows)
 
 
