@@ -1,13 +1,18 @@
 """The encoder assignment's exercises, with answers as students write them."""
 
+import copy
+import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from conftest import ROOT
 from torch.nn import functional as F
 
+import bertlab
 from bertlab import BertConfig, BertModel, exercises
 from bertlab.model.encoder import BertLayer
 
@@ -330,3 +335,67 @@ def test_a_changed_dictionary_of_weights_is_noticed_and_not_printed_whole() -> N
 def test_the_number_of_bytes_is_compared() -> None:
     message = exercises.check("training_bytes", BYTES["bits-counted"]).message
     assert message.startswith("Your number is 8 times the right one: these are bits.")
+
+
+@pytest.fixture(scope="module")
+def mini() -> BertModel:
+    return bertlab.BertForPreTraining.from_pretrained("bertlab-mini").bert.requires_grad_(False)
+
+
+def gaps(one, two, input_ids, **others) -> list[float]:
+    """The largest difference at real tokens of each hidden state."""
+    mask = others.get("attention_mask", torch.ones_like(input_ids)).bool()
+    states = (m(input_ids, **others, output_hidden_states=True).hidden_states for m in (one, two))
+    return [float((a - b)[mask].abs().max()) for a, b in zip(*states, strict=True)]
+
+
+def changed(model: BertModel, change: Callable[[Any], None]) -> BertModel:
+    other = copy.deepcopy(model)
+    for part in other.encoder.layer:
+        change(part)
+    return other
+
+
+def bending(activation: Callable[..., Any]) -> Callable[[Any], None]:
+    return lambda layer: setattr(layer.intermediate, "activation", activation)
+
+
+def test_the_table_of_the_diagnosis_is_measured_and_fits_no_other_mistake(mini: BertModel) -> None:
+    master = ROOT / "assignments/source/encoder/encoder.ipynb"
+    sources = ["".join(c["source"]) for c in json.loads(master.read_text("utf-8"))["cells"]]
+    (table,) = (source for source in sources if "| a text of one single token |" in source)
+    rows = [
+        [float(number) for number in re.findall(r"\d\.\d{4}", line)]
+        for line in table.splitlines()
+        if re.search(r"\| 0\.0000 \|", line)
+    ]
+
+    tokenizer = bertlab.load_tokenizer("bertlab-mini")
+    first, second = "The captain brought his ship into port.", "It stayed there."
+    texts = [first, "Who is it?"], [second, "It is me."]
+    batch = dict(tokenizer(*texts, padding=True, return_tensors="pt"))
+    alone, single = dict(tokenizer(first, second, return_tensors="pt")), torch.tensor([[5]])
+    other = changed(mini, bending(lambda x: F.gelu(x, approximate="tanh")))
+    double = copy.deepcopy(mini).double(), copy.deepcopy(other).double()
+    measured = [
+        gaps(mini, other, **batch),
+        gaps(*double, **batch),
+        gaps(mini, other, **alone),
+        gaps(mini, other, single),
+    ]
+    for told, found in zip(rows, measured, strict=True):
+        assert told == pytest.approx(found, abs=6e-5)
+
+    def no_bias(layer):
+        layer.intermediate.dense.bias.zero_()
+
+    def usual_eps(layer):
+        layer.attention.output.LayerNorm.eps = layer.output.LayerNorm.eps = 1e-5
+
+    for change, off in (
+        (bending(torch.relu), 0.98),
+        (bending(lambda x: x * torch.sigmoid(1.702 * x)), 0.36),
+        (no_bias, 0.11),
+    ):
+        assert gaps(mini, changed(mini, change), **batch)[1] == pytest.approx(off, abs=0.005)
+    assert gaps(mini, changed(mini, usual_eps), **batch)[1] < 1e-4
