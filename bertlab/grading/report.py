@@ -46,11 +46,11 @@ def report(config: ReportConfig) -> str:
     width = max(40, min(88, shutil.get_terminal_size().columns))
     sections = [
         ("Grades", _distribution(rows, width)),
-        ("Questions, hardest first: share of the points", _questions(rows, records)),
+        ("Hardest questions, by share of points", _questions(rows, records)),
         ("Mistakes that checks named, by students", _mistakes(rows)),
         ("Not graded: no total", _ungraded(rows)),
         ("Points by hand still missing", _waiting(rows)),
-        ("Near-identical answers: read both before you judge", _alike(config, records)),
+        ("Near-identical answers: read both first", _alike(config, records)),
         ("Suspicious: look at these notebooks", _suspicious(rows, records)),
     ]
     lines: list[str] = []
@@ -82,7 +82,7 @@ def read_grades(path: Path) -> list[Row]:
         for line in lines:
             try:
                 found.append(_row(line))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, AttributeError):
                 raise ValueError(
                     f"{path}, line {lines.line_num}: a number or a column is missing. Expected the "
                     "file as `bertlab assign grade` wrote it"

@@ -107,7 +107,7 @@ def _unreadable(path: Path, error: Exception) -> str:
         what = "not text in UTF-8"
     elif isinstance(error, RecursionError):
         what = "nested too deeply for a notebook"
-    elif isinstance(error, KeyError | TypeError | AttributeError):
+    elif isinstance(error, KeyError | TypeError | AttributeError | nbformat.ValidationError):
         what = "no notebook: its cells are missing or malformed"
     else:
         what = str(error).partition("\n")[0][:200]
@@ -136,7 +136,7 @@ def grade(job: Job) -> Result:
     result.failures = {
         grade_id(cell): _message(cell) for cell in graded.cells if grade_id(cell) and _message(cell)
     }
-    result.suspicious = run.suspicious
+    result.suspicious = [*restored.suspicious, *run.suspicious]
     notes = [*restored.notes]
     if run.slow:
         result.status = "cell_timeout"
