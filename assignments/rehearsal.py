@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--students", type=int, default=30, metavar="N")
     made.add_argument("--folder", type=Path, metavar="DIR", help="a new one; by default temporary")
     made.add_argument("--jobs", type=int, default=2, metavar="N", help="graded at the same time")
-    made.add_argument("--cell-limit", type=float, default=30.0, metavar="SECONDS")
+    made.add_argument("--cell-limit", type=float, default=60.0, metavar="SECONDS")
     made.add_argument("--assignments", type=Path, default=HERE, metavar="DIR")
     return made
 
