@@ -6,14 +6,22 @@ and cells of their own; all else comes from the assignment.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
+
+# What no answer needs, and code does that deceives tests or looks for a way out.
+_ODD = re.compile(
+    r"\b(?:__eq__|__builtins__|builtins|_SPECS|exercises\.engine|import engine|_getframe|settrace"
+    r"|ast_transformers|input_transformers\w*|displayhook|showtraceback|get_objects|ctypes|socket"
+    r"|subprocess|os\.(?:fork|kill|_exit|exec\w*))\b"
+)
 
 
 class NotGradable(Exception):
@@ -33,11 +41,13 @@ class Restored:
         notebook: it, without outputs and without metadata that isn't the assignment's.
         notes: what was put right, in words.
         answers: the source of each answer cell by its grade id; missing ones are left out.
+        suspicious: what a person should look at.
     """
 
     notebook: NotebookNode
     notes: list[str]
     answers: dict[str, str]
+    suspicious: list[str]
 
 
 def grade_id(cell: NotebookNode) -> str:
@@ -85,7 +95,14 @@ def restore(submission: NotebookNode, release: NotebookNode) -> Restored:
         elif not _lost(name, own, found):
             cells.append(_canonical(own[name], own[name].source))
     notebook = new_notebook(cells=cells, metadata=from_dict(dict(release.metadata)))
-    return Restored(notebook, notes, answers(notebook))
+    odd = sorted(_odd(submission.cells) - _odd(release.cells))
+    suspicious = [f"its code uses {', '.join(odd)}, which no answer needs"] if odd else []
+    return Restored(notebook, notes, answers(notebook), suspicious)
+
+
+def _odd(cells: Iterable[NotebookNode]) -> set[str]:
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    return {found for source in code for found in _ODD.findall(source)}
 
 
 def _check(found: Sequence[str], own: Sequence[str]) -> None:

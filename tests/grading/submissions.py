@@ -398,7 +398,6 @@ def _noted(work: Maker, zero: Making) -> dict[str, Submission]:
         "tests_are_answers": zero(work().wrong().noted(solution=True, locked=False)),
         "tests_are_tasks": zero(work().wrong().noted(task=True, grade=False)),
         "tests_are_worth_more": zero(work().wrong().noted(points=1000)),
-        "always_equal": zero(_always_equal(work())),
         "points_displayed": zero(_points_displayed(work())),
     }
 
@@ -446,11 +445,14 @@ def targeted(
 def patched(release: nbformat.NotebookNode, master: nbformat.NotebookNode) -> dict[str, Submission]:
     """Return wrong answers with code that makes tests pass, which a kernel can't be kept from.
 
-    What they lose is not said here: it may be nothing.
+    What they lose is not said here. If it is less than everything, they must be pointed out.
     """
     return {
-        name: Submission(Work(release, master).wrong().start(code).bytes())
-        for name, code in attacks.PATCHED.items()
+        "always_equal": Submission(_always_equal(Work(release, master)).bytes()),
+        **{
+            name: Submission(Work(release, master).wrong().start(code).bytes())
+            for name, code in attacks.PATCHED.items()
+        },
     }
 
 
@@ -467,9 +469,8 @@ def known_mistakes(
         work.answer(
             work.first,
             "from functools import partial\n\nfrom bertlab.exercises import _SPECS\n\n"
-            f"_spec = _SPECS[{spec.exercise.name!r}]\n"
-            f"{defined(work.solution(work.first))} = partial(\n"
-            f"    _spec.compute, **_spec.mistakes[{number}].flags\n)",
+            f"_compute = _SPECS[{spec.exercise.name!r}].compute\n"
+            f"{defined(work.solution(work.first))} = partial(_compute, **{mistake.flags!r})",
         )
         made[f"mistake_{number}_{mistake.name}"] = Submission(
             work.bytes(), lost=FIRST, mistakes=(mistake.name,)

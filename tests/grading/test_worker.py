@@ -163,7 +163,7 @@ def test_who_disables_tests_is_noticed(
 ) -> None:
     notebook = toy.submission(light_assignments)
     notebook.cells.insert(0, new_code_cell(code))
-    (found,) = work(course, tmp_path, notebook).suspicious
+    *_, found = work(course, tmp_path, notebook).suspicious
     assert said in found
 
 
@@ -296,3 +296,14 @@ def test_a_byte_order_mark_and_lines_in_lists_are_read(
     assert [one.source for one in read_notebook(path).cells] == [
         one.source for one in release.cells
     ]
+
+
+def test_code_that_no_answer_needs_is_pointed_out(light_assignments: Path) -> None:
+    release = nbformat.read(light_assignments / "release" / "toy" / "toy.ipynb", 4)
+    notebook = toy.submission(light_assignments)
+    assert not restore(notebook, release).suspicious
+    notebook.cells.append(new_code_cell("class A:\n    def __eq__(self, b): return True"))
+    assert restore(notebook, release).suspicious == ["its code uses __eq__, which no answer needs"]
+    # What was handed out is nobody's fault.
+    release.cells.append(new_code_cell("A.__eq__"))
+    assert not restore(notebook, release).suspicious
