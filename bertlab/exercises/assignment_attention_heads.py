@@ -67,6 +67,7 @@ MERGE_HEADS = Spec(
     outputs={"merged": "tensor"},
     compute=_merge_heads,
     cases=_merge_heads_cases,
+    equation="2.13",
     mistakes=(
         Mistake(
             "reshape-without-transpose",

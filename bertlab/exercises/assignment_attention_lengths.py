@@ -86,6 +86,7 @@ ADDED_LENGTHS = Spec(
     outputs={"lengths": "tensor"},
     compute=_added_lengths,
     cases=_cases,
+    equation="4.7",
     mistakes=(
         Mistake(
             "weight-not-transposed",

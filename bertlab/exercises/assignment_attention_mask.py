@@ -97,6 +97,7 @@ MAKE_MASK = Spec(
     compute=_attention_mask,
     cases=_mask_cases,
     observe=_as_square,
+    equation="2.11",
     mistakes=(
         Mistake(
             "mask-inverted",

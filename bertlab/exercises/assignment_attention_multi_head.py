@@ -121,6 +121,7 @@ MULTI_HEAD_ATTENTION = Spec(
     outputs={"output": "tensor"},
     compute=_multi_head,
     cases=_multi_head_cases,
+    equation="2.15",
     mistakes=(
         Mistake(
             "weight-not-transposed",

@@ -122,6 +122,7 @@ MASKED_SOFTMAX = Spec(
     outputs={"weights": "tensor"},
     compute=_masked_softmax,
     cases=_softmax_cases,
+    equation="2.11",
     mistakes=(
         Mistake(
             "softmax-over-queries",

@@ -152,6 +152,7 @@ ENCODER_LAYER = Spec(
     outputs={"y": "tensor"},
     compute=_encoder_layer,
     cases=_cases,
+    equation="3.8",
     mistakes=(
         Mistake(
             "pre-ln",

@@ -103,6 +103,7 @@ ADD_AND_NORM = Spec(
     compute=_add_and_norm,
     cases=_add_and_norm_cases,
     ready_made=("layer_norm",),
+    equation="3.7",
     mistakes=(
         Mistake(
             "residual-missing",
@@ -256,12 +257,12 @@ FEED_FORWARD = Spec(
     outputs={"y": "tensor"},
     compute=_feed_forward,
     cases=_feed_forward_cases,
+    equation="3.6",
     mistakes=(
         Mistake(
             "tanh-gelu",
             {"activation": "tanh"},
-            "this is GELU's approximation by tanh, which is off by up to 5e-4. BERT's checkpoints "
-            "say the exact one, with erf.",
+            "this is the approximation by tanh. BERT's checkpoints say the exact GELU, with erf.",
         ),
         Mistake("relu-for-gelu", {"activation": "relu"}, "the bend is ReLU. BERT's is GELU."),
         Mistake(

@@ -105,6 +105,7 @@ DEEPEST_BERT = Spec(
     outputs={"layers": "integer"},
     compute=_deepest,
     cases=_deepest_cases,
+    equation="3.14",
     mistakes=(
         _deepest_mistake("rounded-up", "the result was rounded up.", rounding="up"),
         _deepest_mistake(
@@ -232,6 +233,7 @@ TRAINING_BYTES = Spec(
     outputs={"bytes": "integer"},
     compute=_training_bytes,
     cases=_training_cases,
+    equation="3.17",
     mistakes=(
         _training_mistake(
             "gradient-or-average-forgotten",

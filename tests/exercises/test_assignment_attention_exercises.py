@@ -1,15 +1,19 @@
 """The attention assignment's exercises, with answers as students write them."""
 
+import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from torch.nn import functional as F
 
 from bertlab import exercises
+from bertlab.exercises import _SPECS
 from bertlab.model.attention import merge_heads as bertlabs_merge_heads
 
 
@@ -295,6 +299,34 @@ def test_a_wrong_answer_gets_its_own_diagnosis(
 def test_the_rows_sums_are_measured() -> None:
     message = exercises.check("masked_softmax", WRONG_SOFTMAX["mask-after-softmax"]).message
     assert message.startswith("A row of your weights sums to 0.")
+
+
+def test_diagnoses_name_an_equation_of_the_book() -> None:
+    formulas = {  # what stands in the numbered display
+        "2.11": r"m_{ij}\, e^{s_{ij}}",
+        "2.13": r"Q^{(h)}_{t,c}",
+        "2.15": r"\operatorname{MultiHead}(X)",
+        "3.6": r"\operatorname{FFN}(x)",
+        "3.7": r"\operatorname{LN}_1\big(X",
+        "3.8": r"\operatorname{LN}_2\big(A",
+        "3.14": r"N = (V + 512",
+        "3.17": r"M_{\text{states}}",
+        "4.7": r"\left\| A_{qk}",
+    }
+    specs = [s for s in _SPECS.values() if s.exercise.assignment in ("attention", "encoder")]
+    named = {spec.equation for spec in specs}
+    for spec in specs:
+        for mistake in spec.mistakes:
+            named |= set(re.findall(r"[Ee]quation (\d+\.\d+)", mistake.explanation))
+    assert named == set(formulas)
+    for number, formula in formulas.items():
+        (path,) = (ROOT / "book").glob(f"{int(number.split('.')[0]):02d}_*.ipynb")
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        displays = "".join("".join(cell["source"]) for cell in cells).split("$$")[1::2]
+        (display,) = (d for d in displays if rf"\tag{{{number}}}" in d)
+        assert formula in display
+    message = exercises.check("merge_heads", WRONG_MERGE["heads-summed"]).message
+    assert "W_O mixes them later. Equation 2.13." in message
 
 
 def test_exercises_of_assignments_are_not_in_the_catalogue_and_say_where_they_are(capsys) -> None:
