@@ -155,8 +155,9 @@ def _grade_all(config: GradeConfig, whole: Setting, everybody: list[HandedIn]) -
             waiting = {}
             for one in everybody:
                 key = _key(one, whole)
-                if one.student in before and before[one.student].key == key:
-                    done[one.student] = before[one.student]
+                known = before.get(one.student)
+                if known and known.key == key and known.status != "error":  # gone next time?
+                    done[one.student] = known
                     bar.update()
                 else:
                     waiting[pool.submit(_grade_one, one, key, whole)] = one.student
@@ -165,9 +166,8 @@ def _grade_all(config: GradeConfig, whole: Setting, everybody: list[HandedIn]) -
                 for future in as_completed(waiting):
                     record = future.result()
                     done[record.student] = record
-                    if record.status != "error":  # it may be ours, and gone next time
-                        kept.write(as_line(record))
-                        kept.flush()
+                    kept.write(as_line(record))
+                    kept.flush()
                     bar.update()
         except BaseException:
             whole.stop.set()

@@ -25,7 +25,7 @@ class Warm:
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment
         self._lock = threading.Lock()
-        self._server = self._open()
+        self._server: subprocess.Popen[str] | None = None  # started when it is needed
 
     def _open(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -50,13 +50,14 @@ class Warm:
         """
         words = {"job": str(job), "environment": environment, "said": str(said)}
         with self._lock:
-            if self._server.poll() is not None:
-                self._server = self._open()
-            assert self._server.stdin is not None
-            assert self._server.stdout is not None
-            self._server.stdin.write(json.dumps(words) + "\n")
-            self._server.stdin.flush()
-            answer = self._server.stdout.readline()
+            server = self._server
+            if server is None or server.poll() is not None:
+                server = self._server = self._open()
+            assert server.stdin
+            assert server.stdout
+            server.stdin.write(json.dumps(words) + "\n")
+            server.stdin.flush()
+            answer = server.stdout.readline()
         try:
             return psutil.Process(int(answer))
         except (psutil.NoSuchProcess, ValueError):
@@ -64,8 +65,9 @@ class Warm:
 
     def close(self) -> None:
         """End the process."""
-        self._server.kill()
-        self._server.communicate()
+        if self._server:
+            self._server.kill()
+            self._server.communicate()
 
 
 def serve() -> None:
