@@ -195,22 +195,15 @@ def _fill(notebook: NotebookNode, answers: dict[str, str]) -> None:
 
 
 def _own_words(code: str, number: int) -> str:
-    """Rename the local variables of functions: two students seldom choose the same names."""
-    ending = ("", "_", "2", "_new", "_of_mine", "_here", "_now", "_x")[number % 8]
-    if not ending:
-        return code
+    """Put a line of notes into each function, so that only who copies has another's answers."""
     try:
         tree = ast.parse(code)
     except SyntaxError:  # an answer in prose
         return code
-    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
-        nodes = list(ast.walk(function))
-        given = {node.arg for node in nodes if isinstance(node, ast.arg)}
-        names = [node for node in nodes if isinstance(node, ast.Name)]
-        own = {node.id for node in names if isinstance(node.ctx, ast.Store)} - given
-        for node in names:
-            if node.id in own:
-                node.id += ending
+    notes = [(31 * number + 7 * i**2) % 1009 for i in range(16)]
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            node.body[:0] = ast.parse(f"tried = {notes}").body
     return ast.unparse(tree)
 
 

@@ -111,7 +111,7 @@ def compare(group: list[Student], assignment: course.Assignment, rows: list[Row]
     """Print a line for each student, what was planted beside what was found; count what differs."""
     found = {key: row for row in rows for key in keys(row["student"])}
     wrong = 0
-    print(f"{'student':22} {'handed in':15} {'status':12} {'total':>11}  mistakes named")
+    print(f"{'student':22} {'handed in':15} {'status':20} {'total':>11}  mistakes named")
     for student in group:
         row = next((found[key] for key in keys(student.name) if key in found), None)
         problems = differences(student, assignment, row)
@@ -119,7 +119,7 @@ def compare(group: list[Student], assignment: course.Assignment, rows: list[Row]
         shown = row or {"status": "-", "total": "", "max": "", "mistakes": "not collected"}
         points = f"{shown['total']:>4} of {shown['max']:>3}" if shown["total"] else "not graded"
         what = student.planted.kind
-        line = f"{student.name:22} {what:15} {shown['status']:12} {points:>11}  {shown['mistakes']}"
+        line = f"{student.name:22} {what:15} {shown['status']:20} {points:>11}  {shown['mistakes']}"
         print(line.rstrip())
         for problem in problems:
             print(f"    NOT AS PLANTED: {problem}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import fake_class
+import nbformat
 import pytest
 import rehearsal
 import toy
 from wrong_answers import WRONG, Wrong
 
 from bertlab.grading.course import TEST, Assignment, grading, names, read
+from bertlab.grading.restore import answers as submitted
+from bertlab.grading.similarity import alike
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT / "assignments"
@@ -36,6 +39,19 @@ def test_thirty_students_hand_in_every_kind_of_work(light: Assignment) -> None:
     kinds = {student.planted.kind for student in group}
     assert kinds >= {"perfect", "wrong", "blank", "corrupt", "late", "resubmitted", "copied"}
     assert len({student.files for student in group if student.planted.kind == "copied"}) == 1
+
+
+def test_only_who_copied_has_the_answers_of_another() -> None:
+    group = fake_class.students(Assignment.find(REAL, "attention"), 30)
+    broken = ("corrupt", "empty", "not a notebook", "stripped", "blank")
+    given = {
+        student.name: submitted(nbformat.reads(student.files[-1][1].decode(), as_version=4))
+        for student in group
+        if student.planted.kind not in broken
+    }
+    (copied,) = (student.name for student in group if student.planted.kind == "copied")
+    (pair,) = alike(given)
+    assert copied in pair.students
 
 
 @pytest.mark.parametrize("name", WRONG)
