@@ -252,9 +252,10 @@ def _last(version: str, source: str) -> Iterator[str]:
     last = body[-1] if body else None
     ends_in_check = isinstance(last, ast.Expr) and _is_check(last.value) and _is_strict(last.value)
     if last is not None and not isinstance(last, ast.Assert) and not ends_in_check:
+        line = ast.unparse(last).partition("\n")[0]
         yield (
-            f"it ends{version} in `{ast.unparse(last)}`, whose value nbgrader could take for "
-            "points: expected an assert or check(..., strict=True)"
+            f"it ends{version} in `{line}`, whose value nbgrader could take for points: expected "
+            "an assert or check(..., strict=True)"
         )
 
 

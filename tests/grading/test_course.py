@@ -61,12 +61,20 @@ def test_a_damaged_master_is_named(tmp_path: Path, text: str) -> None:
         read(tmp_path / "none.ipynb")
 
 
-def test_a_throw_away_course_has_the_database_and_not_the_master(
-    light_assignments: Path, tmp_path: Path
-) -> None:
-    assignment = Assignment.find(light_assignments, "toy")
-    course = throw_away_course(assignment, tmp_path / "new" / "course")
-    assert not (course / "source").exists()
+@pytest.fixture(scope="module")
+def course(light_assignments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A throw-away course, made as without an activated environment.
+
+    nbgrader starts the program alembic, which is on the PATH in an activated one only.
+    """
+    folder = tmp_path_factory.mktemp("new") / "somewhere"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "/usr/bin:/bin")
+        return throw_away_course(Assignment.find(light_assignments, "toy"), folder)
+
+
+def test_a_throw_away_course_has_the_database_and_not_the_master(course: Path) -> None:
+    assert {path.name for path in course.iterdir()} == {"gradebook.db", "release"}
     with sqlite3.connect(course / "gradebook.db") as database:
         cells = dict(database.execute("select name, source from source_cell"))
     assert set(cells) == {"mean", "test-mean", "manual-explain"}
@@ -74,29 +82,18 @@ def test_a_throw_away_course_has_the_database_and_not_the_master(
     assert "sum(" not in cells["mean"]
 
 
-def test_nothing_in_a_course_says_where_it_was_made(
-    light_assignments: Path, tmp_path: Path
-) -> None:
-    course = throw_away_course(Assignment.find(light_assignments, "toy"), tmp_path / "somewhere")
+def test_nothing_in_a_course_says_where_it_was_made(course: Path) -> None:
     assert b"somewhere" not in (course / "gradebook.db").read_bytes()
 
 
 def test_what_nbgrader_refuses_is_an_error_of_the_master(tmp_path: Path) -> None:
     master = toy.master(torch=False)
     master.cells.append(toy.answer_cell("mean", "x = 1"))
+    master.cells[-1].id = "mean-again"
     toy.write(tmp_path / "source" / "toy" / "toy.ipynb", master)
     (tmp_path / "course").mkdir()
     with pytest.raises(ValueError, match=r"toy\.ipynb: .*metadata may be corrupted"):
         generate(Assignment.find(tmp_path, "toy"), tmp_path / "course")
-
-
-def test_nbgrader_is_found_without_an_activated_environment(
-    light_assignments: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """nbgrader starts the program alembic, which is on the PATH in an activated one only."""
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    course = throw_away_course(Assignment.find(light_assignments, "toy"), tmp_path / "course")
-    assert (course / "gradebook.db").is_file()
 
 
 def test_the_settings_hold_what_was_measured_to_matter(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ GOOD = "assert mean([1]) == 1, 'm'"
     ("change", "expected"),
     [
         (lambda m: m.metadata.kernelspec.update(name="ir"), "kernel is 'ir'"),
-        (lambda m: m.cells.append(m.cells[TEST]), "2 cells have the grade_id 'test-mean'"),
+        (note(TEST, grade_id="mean"), "2 cells have the grade_id 'mean'"),
         (lambda m: m.cells.pop(MANUAL), "0 questions are graded by people"),
         (lambda m: [m.cells.pop(i) for i in (7, 6, 4, 3)], "no question is graded by tests"),
         (lambda m: m.cells.pop(TEST), "never tested: expected a cell test-mean after it"),
