@@ -23,6 +23,7 @@ import signal
 import sys
 from typing import Any
 
+# Coverage can't see into the processes that this runs in, hence the pragmas; tests see the walls.
 LEVELS = ("full", "network", "none")
 
 # From Linux's headers: unshare(2), mount(2), mount_setattr(2), prctl(2).
@@ -38,7 +39,7 @@ _DEVICE_LINKS = {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _call(name: str, *arguments: Any) -> None:
+def _call(name: str, *arguments: Any) -> None:  # pragma: no cover
     """Call a function of the C library, and raise when it says that it failed."""
     words = [word.encode() if isinstance(word, str) else word for word in arguments]
     if getattr(_libc, name)(*words) < 0:
@@ -46,19 +47,19 @@ def _call(name: str, *arguments: Any) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def die_with_parent() -> None:
+def die_with_parent() -> None:  # pragma: no cover
     """Have this process killed when the thread that started it ends."""
     if sys.platform == "linux":
         _call("prctl", _DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
-def adopt_orphans() -> None:
+def adopt_orphans() -> None:  # pragma: no cover
     """Become the parent of descendants whose own parent ended, so that they can be found."""
     if sys.platform == "linux":
         _call("prctl", _SUBREAPER, 1, 0, 0, 0)
 
 
-def _enter(level: str) -> None:
+def _enter(level: str) -> None:  # pragma: no cover
     """Leave the machine's processes, network and, if asked, files; the next child is inside."""
     user, group = os.getuid(), os.getgid()
     spaces = _USER | _PROCESSES | _NETWORK | _IPC
@@ -72,11 +73,13 @@ def _enter(level: str) -> None:
             to.write(text)
 
 
-def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+def _mount(
+    source: str, target: str, kind: str, flags: int, options: str = ""
+) -> None:  # pragma: no cover
     _call("mount", source, target, kind, ctypes.c_ulong(flags), options)
 
 
-def _bind(source: str, target: str) -> None:
+def _bind(source: str, target: str) -> None:  # pragma: no cover
     """Show a file or folder of the machine at another place too."""
     if os.path.isdir(source):
         os.makedirs(target, exist_ok=True)
@@ -87,14 +90,14 @@ def _bind(source: str, target: str) -> None:
     _mount(source, target, "", _BIND | _RECURSIVE)
 
 
-def _read_only(target: str) -> None:
+def _read_only(target: str) -> None:  # pragma: no cover
     """Forbid writing to a mount and all in it."""
     attributes = (ctypes.c_uint64 * 4)(_READ_ONLY | _NO_SUID, 0, 0, 0)
     size = ctypes.c_size_t(ctypes.sizeof(attributes))
     _call("syscall", _MOUNT_SETATTR, _HERE, target, _AT_RECURSIVE, attributes, size)
 
 
-def _small_root(job: dict[str, Any]) -> None:
+def _small_root(job: dict[str, Any]) -> None:  # pragma: no cover
     """Replace the file system by one that holds only what the job names."""
     root, folder = job["root"], job["folder"]
     _mount("", "/", "", _PRIVATE | _RECURSIVE)
@@ -134,7 +137,7 @@ def _small_root(job: dict[str, Any]) -> None:
     os.chroot(".")
 
 
-def _drop_capabilities() -> None:
+def _drop_capabilities() -> None:  # pragma: no cover
     """Give up for good what one may do in namespaces of one's own, such as mounting."""
     for capability in range(64):
         if _libc.prctl(_DROP_CAPABILITY, capability, 0, 0, 0) < 0:
@@ -142,7 +145,7 @@ def _drop_capabilities() -> None:
     _call("prctl", _NO_NEW_PRIVILEGES, 1, 0, 0, 0)
 
 
-def _limit(limits: dict[str, int]) -> None:
+def _limit(limits: dict[str, int]) -> None:  # pragma: no cover
     for name, wanted in limits.items():
         number = getattr(resource, name)
         hard = resource.getrlimit(number)[1]
@@ -151,7 +154,7 @@ def _limit(limits: dict[str, int]) -> None:
             resource.setrlimit(number, (value, value))
 
 
-def _start(job: dict[str, Any], command: list[str]) -> int:
+def _start(job: dict[str, Any], command: list[str]) -> int:  # pragma: no cover
     """Start the command as a child and return its process id."""
     child = os.fork()
     if child:
@@ -168,7 +171,7 @@ def _start(job: dict[str, Any], command: list[str]) -> int:
     os._exit(126)
 
 
-def _wait_for(child: int) -> int:
+def _wait_for(child: int) -> int:  # pragma: no cover
     """Wait until the child ends, and bury orphans meanwhile."""
     while True:
         process, status = os.wait()
@@ -176,7 +179,7 @@ def _wait_for(child: int) -> int:
             return os.waitstatus_to_exitcode(status) & 0xFF
 
 
-def main(path: str, command: list[str]) -> int:
+def main(path: str, command: list[str]) -> int:  # pragma: no cover
     """Run a command and return its exit code; 125 or 126 when it couldn't be started.
 
     Args:

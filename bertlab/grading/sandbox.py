@@ -22,7 +22,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -117,8 +116,6 @@ def environment(folder: Path, mark: str) -> dict[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
-        "JUPYTER_PLATFORM_DIRS": "1",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         MARK: mark,
     }
 
@@ -291,12 +288,8 @@ def _marked(mark: str) -> list[psutil.Process]:
 
 def remove(folder: Path) -> None:
     """Delete a folder, also what was made unreadable in it."""
-
-    def open_up(function: Any, path: str, _: object) -> None:
-        with contextlib.suppress(OSError):
-            os.chmod(os.path.dirname(path), stat.S_IRWXU)
-            os.chmod(path, stat.S_IRWXU)
-            function(path)
-
-    shutil.rmtree(folder, onerror=open_up)
+    for where, folders, _ in os.walk(folder):  # a folder is opened before it is looked into
+        for path in (os.path.join(where, name) for name in folders):
+            if not os.path.islink(path):  # the mode of what it leads to isn't ours to change
+                os.chmod(path, stat.S_IRWXU)
     shutil.rmtree(folder, ignore_errors=True)

@@ -70,7 +70,8 @@ class Warm:
             self._server.communicate()
 
 
-def serve() -> None:
+# Coverage can't see into other processes, hence the pragmas; every test of grade needs them.
+def serve() -> None:  # pragma: no cover
     """Fork a worker for each line, and answer its process id."""
     die_with_parent()
     from bertlab.grading import worker
@@ -95,7 +96,7 @@ def serve() -> None:
             os._exit(code)
 
 
-def _become(wanted: dict[str, Any]) -> None:
+def _become(wanted: dict[str, Any]) -> None:  # pragma: no cover
     """Turn this fork into a process like any that was started anew."""
     os.setsid()
     for number in (signal.SIGCHLD, signal.SIGINT):

@@ -137,7 +137,9 @@ def test_what_has_changed_is_graded_again_and_what_is_gone_has_no_row(
 
     def run(notebook: Path, *_: object) -> dict[str, Any]:
         ran.append(notebook.parent.name)
-        return {"status": "ok", "detail": "two\nlines", "points": {"test-mean": 0.5}}
+        answers = {"mean": "def mean(numbers):\n    return 3"}
+        points = {"test-mean": 0.5}
+        return {"status": "ok", "detail": "two\nlines", "points": points, "answers": answers}
 
     monkeypatch.setattr(grading, "_run", run)
     grade(again)
