@@ -137,6 +137,16 @@ def test_a_check_in_any_spelling_may_end_a_test_cell(tmp_path: Path) -> None:
         assert lint_of(tmp_path, master) == []
 
 
+def test_a_loop_over_written_out_cases_may_end_a_test_cell_and_no_other_loop(
+    tmp_path: Path,
+) -> None:
+    master = toy.master()
+    for cases, expected in (("[1, 2]", 0), ("(1,)", 0), ("mean([1])", 2), ("[]", 2)):
+        loop = f"for case in {cases}:\n    {GOOD}"
+        master.cells[TEST].source = both(f"{GOOD}\n{loop}", loop)
+        assert len(lint_of(tmp_path, master)) == expected
+
+
 def test_prose_about_ends_and_tests_is_no_marker(tmp_path: Path) -> None:
     master = toy.master()
     prose = "## End of the tests\n\nIn the end tests pass. ### Begin here: begin testing."
