@@ -251,7 +251,7 @@ def _last(version: str, source: str) -> Iterator[str]:
         return
     last = body[-1] if body else None
     # A loop over cases that are written out runs; one over what a student returns may not.
-    while isinstance(last, ast.For) and getattr(last.iter, "elts", ()):
+    while isinstance(last, ast.For) and getattr(last.iter, "elts", False):
         last = last.body[-1]
     ends_in_check = isinstance(last, ast.Expr) and _is_check(last.value) and _is_strict(last.value)
     if last is not None and not isinstance(last, ast.Assert) and not ends_in_check:
