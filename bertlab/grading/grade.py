@@ -107,7 +107,7 @@ def grade(config: GradeConfig) -> list[Record]:
     students = [one.student for one in everybody]
     by_hand = read_points(config.manual, students, questions) if config.manual else {}
     config.output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bertlab-") as work:
+    with tempfile.TemporaryDirectory(prefix="bertlab-", dir=sandbox.short_folder()) as work:
         whole = _prepare(config, assignment, Path(work).resolve())
         try:
             records = _grade_all(config, whole, everybody)
@@ -148,33 +148,33 @@ def _grade_all(config: GradeConfig, whole: Setting, everybody: list[HandedIn]) -
     """Grade those whose record isn't there yet; each is kept as soon as it is known."""
     file = beside(config.output)
     before = {} if config.overwrite else read_records(file)
-    done: dict[str, Record] = {}
-    with ThreadPoolExecutor(config.jobs or os.cpu_count() or 1) as pool:
-        bar = tqdm(total=len(everybody), desc=config.name, unit="notebook")
+    keys = {one.student: _key(one, whole) for one in everybody}
+    done = {
+        student: before[student]
+        for student, key in keys.items()
+        # An error may be ours, and gone by now.
+        if student in before and before[student].key == key and before[student].status != "error"
+    }
+    write_records(file, done.values())
+    lock = threading.Lock()
+
+    def work(one: HandedIn) -> None:
+        record = _grade_one(one, keys[one.student], whole)
+        with lock, file.open("a", encoding="utf-8") as kept:
+            kept.write(as_line(record))
+        done[one.student] = record
+
+    bar = tqdm(total=len(everybody), initial=len(done), desc=config.name, unit="notebook")
+    with bar, ThreadPoolExecutor(config.jobs or os.cpu_count() or 1) as pool:
+        waiting = [pool.submit(work, one) for one in everybody if one.student not in done]
         try:
-            waiting = {}
-            for one in everybody:
-                key = _key(one, whole)
-                known = before.get(one.student)
-                if known and known.key == key and known.status != "error":  # gone next time?
-                    done[one.student] = known
-                    bar.update()
-                else:
-                    waiting[pool.submit(_grade_one, one, key, whole)] = one.student
-            write_records(file, done.values())
-            with file.open("a", encoding="utf-8") as kept:
-                for future in as_completed(waiting):
-                    record = future.result()
-                    done[record.student] = record
-                    kept.write(as_line(record))
-                    kept.flush()
-                    bar.update()
+            for future in as_completed(waiting):
+                future.result()
+                bar.update()
         except BaseException:
             whole.stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-        finally:
-            bar.close()
     return [done[one.student] for one in everybody]
 
 

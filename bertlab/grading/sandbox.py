@@ -286,6 +286,15 @@ def _marked(mark: str) -> list[psutil.Process]:
     return found
 
 
+def short_folder() -> str:
+    """Return the folder for temporary files, or ``/tmp`` where its path is long.
+
+    The paths of sockets hold some 100 characters, half of which stand below this folder.
+    """
+    usual = os.path.realpath(tempfile.gettempdir())
+    return "/tmp" if len(os.fsencode(usual)) > 55 and os.access("/tmp", os.W_OK) else usual
+
+
 def remove(folder: Path) -> None:
     """Delete a folder, also what was made unreadable in it."""
     for where, folders, _ in os.walk(folder):  # a folder is opened before it is looked into
