@@ -11,6 +11,7 @@ Names of passed exercises are noted in a small file of the user's own, for ``cat
 from __future__ import annotations
 
 import difflib
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -194,18 +195,19 @@ def _wrong_kind(spec: Spec, answer: Any) -> str:
     """Say what to hand in where it is not what the question asks for; "" where it is."""
     name = spec.exercise.name
     found = f"What was handed in has the type {type(answer).__name__}."
+    is_class = issubclass(type(answer), type)
     if spec.asks == "class":
-        if isinstance(answer, type):
+        if is_class:
             return ""
         return (
             "Hand in the class itself, without making an object of it: "
             f"`exercises.check({name!r}, {_class_name(spec)})`. {found}"
         )
     if spec.asks == "value":
-        if isinstance(answer, type) or hasattr(answer, "__code__"):
+        if is_class or inspect.isroutine(answer):
             return f"Hand in the answer itself, not what computes it. {found}"
         return ""
-    if isinstance(answer, type):
+    if is_class:
         return f"Hand in a function. {answer.__name__} is a class."
     if not callable(answer):
         return (

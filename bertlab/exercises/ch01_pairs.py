@@ -26,6 +26,8 @@ def _encode_pair(
     """``[CLS] A [SEP] B [SEP]``, right by default; each keyword makes one step wrong."""
     if ids == "fixed":
         cls_id, sep_id, pad_id = 101, 102, 0
+    if order == "b first":
+        a_ids, b_ids = b_ids, a_ids
     first = [cls_id, *a_ids, sep_id]
     second = [*b_ids, sep_id]
     if empty_b == "one separator" and not b_ids:
@@ -70,6 +72,9 @@ def _encode_pair(
         pads[1] = [pad_id] * filler
     if mask == "ones":
         pads[2] = [1] * filler
+    elif mask == "not 0":
+        attention = [int(i != 0) for i in input_ids]
+        pads[2] = [int(pad_with != 0)] * filler
     elif mask == "inverted":
         attention, pads[2] = [1 - m for m in attention], [1] * filler
     if padding == "none":
@@ -93,11 +98,14 @@ def _encode_pair_cases(seed: int) -> list[Case]:
         (2, "much padding", 1, 1, 9),
         (3, "an empty second text", 2, 0, 3),
         (3, "an empty first text", 0, 2, 3),
+        (4, "a token with id 0", 2, 2, 2),
     ]
     cases = []
     for stage, label, a, b, padding in texts:
         ids = rng.sample(range(5, 1000), a + b + 3)
         cls_id, sep_id, pad_id = ids[:3]
+        if stage == 4:
+            ids[3] = 0
         arguments = {
             "a_ids": ids[3 : 3 + a],
             "b_ids": ids[3 + a :],
@@ -203,6 +211,18 @@ ENCODE_PAIR = Spec(
             "the mask is 1 everywhere, so that padding would be attended to. It is 0 on padding. "
             "Equation 1.10.",
             _mask,
+        ),
+        Mistake(
+            "mask-from-zeros",
+            {"mask": "not 0"},
+            "the mask was made by asking which ids aren't 0. Padding may have another id, and 0 "
+            "may be a token: go by the lengths. Equation 1.10.",
+            _mask,
+        ),
+        Mistake(
+            "texts-exchanged",
+            {"order": "b first"},
+            f"the second text stands first. {_LAYOUT}",
         ),
         Mistake(
             "mask-hides-special-tokens",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 
 from bertlab.exercises.spec import Case, Exercise, Failure, Mistake, Spec
 
@@ -20,6 +21,10 @@ def _wordpiece(
     """Greedy longest match first, right by default; each keyword makes one step wrong."""
     if case == "lowered":
         word = word.lower()
+    elif case == "accents stripped":
+        word = unicodedata.normalize("NFD", word).encode("ascii", "ignore").decode()
+    if stuck == "one string":
+        return " ".join(_wordpiece(word, vocab))
     if start_from == "right":
         return _from_the_right(word, vocab)
     if choice == "any":
@@ -107,7 +112,7 @@ def _wordpiece_cases(seed: int) -> list[Case]:
         (2, "greedy never goes back", "abcd", {"abc", "ab", "##cd"}),
         (2, "a word far longer than any piece", "p" + "lay" * 12, play),
         (2, "a capital letter", "Play", play),
-        (2, "letters beyond ASCII", "naïveté", {"na", "##ï", "##vet", "##ve", "##té"}),
+        (2, "letters beyond ASCII", "naïveté", {"na", "##ï", "##i", "##ve", "##té", "##te"}),
     ]
     for _ in range(12):  # all words over two letters, with vocabularies drawn by chance
         letters = ["".join(rng.choices("ab", k=rng.choice((1, 1, 2, 2, 3)))) for _ in range(8)]
@@ -183,8 +188,8 @@ WORDPIECE = Spec(
         Mistake(
             "last-letter-never-reached",
             {"choice": "without the last letter"},
-            "no piece ever reached the last letter. Let the end start at `len(word)`: a slice's "
-            "end is not part of it.",
+            "every word becomes [UNK]. Usually no piece ever reaches the last letter: let the end "
+            "start at `len(word)`, since a slice's end is not part of it.",
             _pieces,
         ),
         Mistake(
@@ -242,6 +247,18 @@ WORDPIECE = Spec(
             "unknown-letter-by-letter",
             {"stuck": "a letter unknown"},
             f"where no piece fitted, one letter became [UNK] and matching went on. {_STUCK}",
+            _pieces,
+        ),
+        Mistake(
+            "string-not-list",
+            {"stuck": "one string"},
+            "the pieces came in one string. Return a list of strings.",
+        ),
+        Mistake(
+            "accents-stripped",
+            {"case": "accents stripped"},
+            "accents were taken off first. That is the step before (and only of uncased models); "
+            "here ï is a letter of its own.",
             _pieces,
         ),
         Mistake(

@@ -41,13 +41,22 @@ def _attention(
         scores = key @ query.transpose(-2, -1)
     else:
         scores = query @ key.transpose(-2, -1)  # (…, Tq, Tk)
-    divisor = {"root": math.sqrt(d), "width": d, "length": math.sqrt(query.size(-2))}
+    divisor = {
+        "root": math.sqrt(d),
+        "width": d,
+        "length": math.sqrt(query.size(-2)),
+        "keys": math.sqrt(key.size(-2)),
+        "value width": math.sqrt(value.size(-1)),
+        "written in": 8.0,  # √64, BERT's own
+    }
     scores = scores * math.sqrt(d) if scale == "times" else scores / divisor.get(scale, 1.0)
 
     if mask is not None:
-        hide = {"inverted": mask, "fill": ~mask, "-inf": ~mask}.get(masking)
+        hide = {"inverted": mask, "fill": ~mask, "-inf": ~mask, "-100": ~mask}.get(masking)
+        if masking == "transposed" and mask.ndim > 1:
+            hide = ~mask.transpose(-2, -1)
         if hide is not None:
-            low = -math.inf if masking == "-inf" else torch.finfo(scores.dtype).min
+            low = {"-inf": -math.inf, "-100": -100.0}.get(masking, torch.finfo(scores.dtype).min)
             scores = scores.masked_fill(hide, low)
         elif masking == "added":
             scores = scores + mask.double()
@@ -56,6 +65,10 @@ def _attention(
 
     if softmax == "none":
         weights = scores
+    elif softmax == "log":
+        weights = scores.log_softmax(-1)
+    elif softmax == "sigmoid":
+        weights = scores.sigmoid()
     elif softmax == "share":
         weights = scores / scores.sum(-1, keepdim=True)
     elif softmax == "no dim":  # what torch's softmax guesses when it isn't told
@@ -130,6 +143,14 @@ def _attention_cases(seed: int) -> list[Case]:
             random_mask(3),
         ),
         case(3, "large scores", 5 * normal(3, 8), normal(5, 8), normal(5, 8), random_mask(3, 5)),
+        case(
+            3,
+            "scores far below zero",
+            -10 + normal(3, 8),
+            10 + normal(4, 8),
+            normal(4, 8),
+            random_mask(3, 4),
+        ),
         case(4, "a query that may attend to nothing", *(normal(n, 4) for n in (3, 4, 4)), empty),
         case(
             4,

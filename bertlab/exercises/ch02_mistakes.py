@@ -73,6 +73,33 @@ MISTAKES = (
         {"scale": "length"},
         f"the scores were divided by the root of the number of queries. {_ROOT}",
     ),
+    *(
+        Mistake(
+            "scaled-by-another-size",
+            {"scale": which},
+            f"the scores were divided by the root of another size, the number of keys or the "
+            f"width of the values. {_ROOT}",
+        )
+        for which in ("keys", "value width")
+    ),
+    Mistake(
+        "scale-written-in",
+        {"scale": "written in"},
+        f"the scores were divided by 8, which is √d only where d is 64. {_ROOT}",
+    ),
+    Mistake(
+        "log-softmax",
+        {"softmax": "log"},
+        "these are logarithms of weights (`log_softmax`). Use the softmax. Equation 2.10.",
+        _some_row_sum,
+    ),
+    Mistake(
+        "sigmoid-for-softmax",
+        {"softmax": "sigmoid"},
+        "each score went through a sigmoid of its own, so a row's weights don't sum to 1. Use the "
+        "softmax over the keys. Equation 2.10.",
+        _some_row_sum,
+    ),
     Mistake(
         "no-softmax",
         {"softmax": "none"},
@@ -151,6 +178,19 @@ MISTAKES = (
         "the mask was multiplied in after the softmax, so that rows lose what forbidden places "
         f"had. {_MASK}",
         _some_row_sum,
+    ),
+    Mistake(
+        "mask-transposed",
+        {"masking": "transposed"},
+        f"rows and columns of the mask were exchanged: its rows are queries. {_MASK}",
+        _hidden_weight,
+    ),
+    Mistake(
+        "mask-value-too-near",
+        {"masking": "-100"},
+        "forbidden scores were set to -100. Allowed scores can be lower than that, and then the "
+        f"forbidden places get the weight. {_MASK}",
+        _hidden_weight,
     ),
     Mistake(
         "mask-inverted",

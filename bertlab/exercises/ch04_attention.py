@@ -134,8 +134,9 @@ ATTENTION_SHARE = Spec(
         Mistake(
             "summed-over-queries",
             {"pairs": "columns"},
-            "the sum ran over the queries, axis -2. A share is what a query gives away: sum over "
-            "the keys, the last axis, before the mask is applied.",
+            "the mask met the keys, because the sum ran over the queries, axis -2, or because the "
+            "mask's new axis stands in the wrong place. A share is what a query gives away: sum "
+            "over the keys, the last axis, and then apply the mask to the queries.",
         ),
         Mistake(
             "mean-over-keys",

@@ -38,6 +38,8 @@ def _without_head(
         "from one": slice(max(head - 1, 0) * d, head * d),  # of head 0: nothing
         "interleaved": slice(head, None, num_heads),
         "num_heads wide": slice(head * num_heads, (head + 1) * num_heads),
+        "from the end": slice((num_heads - 1 - head) * d, (num_heads - head) * d),
+        "nothing": slice(0, 0),
     }[part]
     off = torch.zeros(D, dtype=torch.bool)
     off[places] = True
@@ -46,12 +48,14 @@ def _without_head(
     blocks = (weight.T if matrix == "transposed" else weight).clone()  # (in, out)
     if axis == "columns":  # of PyTorch's weight, which is (out, in)
         blocks[off] = 0
-    else:
+    elif axis == "rows":
         blocks[:, off] = 0
     if scale:
         blocks = blocks * num_heads / (num_heads - 1)
-    output = context @ blocks
-    return output + bias if use_bias else output
+    if axis == "output":
+        blocks = weight.T
+    output = context @ blocks + (bias if use_bias else 0)
+    return output.masked_fill(off, 0) if axis == "output" else output
 
 
 def _without_head_cases(seed: int) -> list[Case]:
@@ -71,7 +75,7 @@ def _without_head_cases(seed: int) -> list[Case]:
 
     return [
         case(1, "one token, two heads of width 3, head 1 off", 1, 1, 2, 3, 1),
-        case(1, "the first head off", 1, 1, 2, 3, 0),
+        case(1, "three heads of width 2, the first one off", 1, 1, 3, 2, 0),
         case(2, "a batch, three heads of width 4", 2, 3, 3, 4, 1 + seed % 2),
         case(2, "a batch, four heads of width 2, the last one off", 2, 5, 4, 2, 3),
     ]
@@ -108,6 +112,22 @@ WITHOUT_HEAD = Spec(
             {"axis": "rows"},
             "rows of the weight were zeroed. nn.Linear keeps its weight as (out, in): a head comes "
             "in through columns. Zeroed rows silence part of the *output*, from all heads.",
+        ),
+        Mistake(
+            "output-zeroed",
+            {"axis": "output"},
+            "numbers of the output were set to 0. The projection has mixed all heads by then: take "
+            "the head out before it.",
+        ),
+        Mistake(
+            "nothing-switched-off",
+            {"part": "nothing"},
+            "all heads are still on. Leave out the columns of `weight` that belong to `head`.",
+        ),
+        Mistake(
+            "counted-from-the-end",
+            {"part": "from the end"},
+            "heads were counted from the last. They count from 0, from the left.",
         ),
         Mistake(
             "only-this-head",

@@ -75,7 +75,8 @@ def _pseudo_perplexity(
     scores = predict(rows).double().log_softmax(-1)  # (rows, T, V)
     at = torch.tensor(chosen) - (1 if read == "one before" else 0)
     scores = scores[torch.arange(len(chosen)), at]  # (rows, V)
-    log_p = scores.amax(-1) if piece == "best" else scores[range(len(chosen)), input_ids[chosen]]
+    true = torch.full_like(rows[:, 0], mask_id) if piece == "[MASK]" else input_ids[chosen]
+    log_p = scores.amax(-1) if piece == "best" else scores[range(len(chosen)), true]
 
     if average == "sum":
         mean = log_p.sum()
@@ -220,6 +221,12 @@ PSEUDO_PERPLEXITY = Spec(
             "the highest probability was taken. What counts is the probability of the piece that "
             "stands in the sentence.",
             piece="best",
+        ),
+        _mistake(
+            "label-taken-after-masking",
+            "what was scored is [MASK] itself: the true id was read after it had been masked. Keep "
+            "`input_ids` as it is, and mask a copy.",
+            piece="[MASK]",
         ),
         _mistake(
             "read-one-place-before",

@@ -34,7 +34,7 @@ def _make_pair(
     if single == "random" and len(chunk) == 1:
         is_next = False
     if is_next:
-        second, used = rest, len(chunk)
+        second, used = (rest[:1], cut + 1) if a == "one sentence each" else (rest, len(chunk))
     else:
         shift = {"unshifted": 0, "late": int(other > number)}.get(source, int(other >= number))
         where = documents[number if source == "same" else other + shift]
@@ -79,6 +79,7 @@ def _make_pair_cases(seed: int) -> list[Case]:
     return [
         case(1, "the coin says next", coin=0, size=3),
         case(1, "the coin says next, a longer A", coin=0, size=4, split=3, other=2),
+        case(1, "the coin says next, a longer B", coin=0, size=4, split=1),
         case(2, "the coin says random", split=2),
         case(2, "the coin says random, a short A", split=1, size=3, target=12),
         case(3, "the other document stands after this one", other=1),
@@ -185,6 +186,11 @@ MAKE_PAIR = Spec(
             "split-not-used",
             {"a": "one sentence"},
             "one sentence was taken as A. A is the first `split` sentences of the chunk.",
+        ),
+        Mistake(
+            "one-next-sentence",
+            {"a": "one sentence each"},
+            "where B is next it is one sentence. It is all the rest of the chunk.",
         ),
         Mistake(
             "one-random-sentence",

@@ -230,7 +230,7 @@ def _clip_gradient(
         if when == "always":
             wanted = True
         else:
-            wanted = bool(norm > limit) if when == "too long" else bool(norm < limit)
+            wanted = {"too short": bool(norm < limit), "never": False}.get(when, bool(norm > limit))
         if how == "skipped":
             factor = torch.zeros(())
         results.append(part * factor if wanted else part)
@@ -342,6 +342,12 @@ CLIP_GRADIENT = Spec(
             "step-skipped",
             {"how": "skipped"},
             "a long gradient was set to 0, so the step is lost. Shorten it to `limit`.",
+        ),
+        Mistake(
+            "nothing-clipped",
+            {"when": "never"},
+            "nothing was shortened: long gradients stay as they are.",
+            _norm_found,
         ),
         Mistake(
             "wrong-way-round",

@@ -166,7 +166,10 @@ def _entity_f1(
     for here, there in zip(true_spans, predicted_spans, strict=True):
         keys = [{_key(span, match) for span in spans} for spans in (here, there)]
         everything = [a | b for a, b in zip(everything, keys, strict=True)]
-        right += len(keys[0] & keys[1])
+        if match == "by place":
+            right += sum(a == b for a, b in zip(here, there, strict=False))
+        else:
+            right += len(keys[0] & keys[1])
         true, predicted = true + len(keys[0]), predicted + len(keys[1])
     if average == "joined":
         right = len(everything[0] & everything[1])
@@ -214,6 +217,7 @@ def _entity_f1_cases(seed: int) -> list[Case]:
     return [
         case(1, "one sentence, one name too many", [one], [[*one, ("ORG", 6, 7)]]),
         case(1, "one sentence, two names missed", [two], [two[:1]]),
+        case(2, "the first name missed", [two], [two[1:]]),
         case(2, "a wrong type", [two], [[other(two[0]), *two[1:]]]),
         case(2, "names too long or too short", [two], [[(two[0][0], 1, 2), *two[1:]]]),
         case(2, "a name that begins too early", [two], [[(two[0][0], 0, 3), *two[1:]]]),
@@ -303,6 +307,12 @@ ENTITY_F1 = Spec(
             "only-ends-compared",
             "only type and end were compared. A name with a wrong first token is wrong.",
             match="end",
+        ),
+        _f1_mistake(
+            "compared-by-place",
+            "the first name was compared with the first, the second with the second. After one "
+            "missed name nothing fits any more: compare sets.",
+            match="by place",
         ),
         _f1_mistake(
             "mean-of-sentences",

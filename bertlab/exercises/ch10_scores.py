@@ -26,9 +26,13 @@ def _squad_f1(
 
     def words(text: str) -> list[str]:
         text = text.lower() if lower else text
+        if articles == "first":
+            text = re.sub(r"\b(a|an|the)\b", " ", text)
         filler = {"removed": "", "blanks": " "}.get(punctuation)
         if filler is not None:
             text = "".join(filler if sign in string.punctuation else sign for sign in text)
+        if punctuation == "ends":
+            text = " ".join(word.strip(string.punctuation) for word in text.split())
         if articles == "words":
             text = re.sub(r"\b(a|an|the)\b", " ", text)
         elif articles == "letters":
@@ -41,6 +45,8 @@ def _squad_f1(
         if measure == "exact":
             return float(said == true)
         shared = (Counter(said) & Counter(true)).total()
+        if bags == "membership":
+            shared = sum(word in true for word in said)
         if not shared:
             return 0.0
         return {
@@ -52,8 +58,8 @@ def _squad_f1(
 
     if not references:
         return {"zero": 0.0, "one": 1.0}.get(empty, float(not words(prediction)))
-    if over == "first":
-        return one(references[0])
+    if over in ("first", "last"):
+        return one(references[0 if over == "first" else -1])
     if over == "joined":
         return one(" ".join(references))
     scores = [one(reference) for reference in references]
@@ -85,8 +91,11 @@ def _cases(seed: int) -> list[Case]:
         case(2, "an article", f"the {one} and an {two}", f"{one} and {two}"),
         case(2, "dots and a hyphen within words", f"U.S. well-known {one}", f"US wellknown {two}"),
         case(2, "letters of articles in words", f"cane {one}", f"ce {one}"),
+        case(2, "an article with a hyphen", f"the-{one} {two}", f"the{one} {three}"),
+        case(3, "a word more often than in the reference", f"{one} {one} {two}", f"{one} {three}"),
         case(3, "a word twice", f"{one} {one} {two}", f"{one} {one} {three} {colour}"),
         case(4, "the second reference fits", f"{year}", f"in {year}", f"{year}", f"about {year}"),
+        case(4, "the second of three fits", f"{year}", "never", f"{year}", f"{year} {one}"),
         case(4, "the first reference fits", f"{colour} {one}", f"{colour} {one}", two),
         case(5, "no answer, and none given", ""),
         case(5, "no answer, but one given", f"{colour} {two}"),
@@ -143,6 +152,18 @@ SQUAD_F1 = Spec(
             punctuation="blanks",
         ),
         _mistake(
+            "punctuation-at-ends-only",
+            'punctuation was taken off the ends of words only, so that "U.S." is "u.s". Remove all '
+            "signs.",
+            punctuation="ends",
+        ),
+        _mistake(
+            "articles-before-punctuation",
+            'articles were removed before punctuation, so that "the-end" lost one. First the '
+            "signs, then the articles.",
+            articles="first",
+        ),
+        _mistake(
             "articles-kept",
             "a, an and the were counted as words. Leave them out.",
             articles="kept",
@@ -157,6 +178,17 @@ SQUAD_F1 = Spec(
             "sets-instead-of-bags",
             "a word that occurs twice was counted once. Words are compared as bags: use `Counter`.",
             bags="sets",
+        ),
+        _mistake(
+            "repeated-words-overcounted",
+            "a word said twice counted twice, though the reference has it once. Words are compared "
+            "as bags: use `Counter`.",
+            bags="membership",
+        ),
+        _mistake(
+            "last-reference-only",
+            "only the last reference was compared. The best over all of them counts.",
+            over="last",
         ),
         _mistake(
             "first-reference-only",

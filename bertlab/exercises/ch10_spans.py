@@ -5,6 +5,7 @@ Dimensions: ``T`` tokens of a row.
 
 from __future__ import annotations
 
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -210,6 +211,7 @@ def _best_span(
     length: int | None = 0,
     order: str = "kept",
     combine: str = "sum",
+    forbidden: float = -math.inf,
 ) -> tuple[int, int]:
     """The best valid span; each keyword makes one step wrong."""
     import torch
@@ -232,7 +234,7 @@ def _best_span(
         scores = start_logits[:, None] * end_logits[None, :]
     else:
         scores = start_logits[:, None] + end_logits[None, :]  # (T, T)
-    scores = scores.masked_fill(~valid, -torch.inf)
+    scores = scores.masked_fill(~valid, forbidden)
     if search == "start first":
         start = low + int(start_logits[low:high].argmax())
         return start, int(scores[start].argmax())
@@ -284,6 +286,12 @@ def _best_span_cases(seed: int) -> list[Case]:
         case(4, "a long span looks good", {4: 6.0, 6: 3.0}, {9: 6.0, 6: 3.0}),
         case(4, "the longest that is allowed", {5: 5.0}, {7: 5.0, 6: 1.0}),
         case(4, "one piece too long", {5: 5.0}, {8: 5.0, 6: 1.0}),
+        case(
+            4,
+            "all logits far below zero",
+            {k: -5.0 + (k == 6) for k in range(12)},
+            {k: -5.0 + (k == 7) for k in range(12)},
+        ),
         case(5, "a context of one piece", {2: 1.0}, {6: 1.0}, first=4, stop=5),
     ]
 
@@ -383,6 +391,12 @@ BEST_SPAN = Spec(
             "one-piece-too-short",
             {"length": -1},
             "a span of `longest` pieces was refused. From i to j there are j - i + 1 pieces.",
+        ),
+        Mistake(
+            "forbidden-spans-at-zero",
+            {"forbidden": 0.0},
+            "pairs that aren't valid got the sum 0, and where all logits are below zero 0 is the "
+            "largest. Give them -inf.",
         ),
         Mistake(
             "logits-multiplied",

@@ -16,6 +16,8 @@ from bertlab.exercises.running import Raised
 from bertlab.exercises.spec import Case, Failure, Mistake, Spec
 from bertlab.exercises.values import difference, same, show_value
 
+_MOST = 0.75  # of all examples, which several mistakes at once must explain
+
 
 def diagnose(
     spec: Spec, cases: list[Case], outcomes: list[Outcome], right: list[Outcome]
@@ -64,6 +66,8 @@ def _find(
             == sum(len(mistake.flags) for mistake in group)
             and all(explains(group, i) for i in needed)
         ]
+        if count > 1:  # some two will fit a few examples: they must fit most of all others, too
+            groups = [g for g in groups if sum(explains(g, i) for i in every) >= _MOST * len(every)]
         if len(groups) == 1:
             return groups[0]
         if groups:

@@ -89,10 +89,12 @@ def _named_own(answer: Any) -> set[str]:
     """Return the names under which an answer, or a class that it extends, is bertlab's own."""
     while isinstance(answer, functools.partial):
         answer = answer.func
-    kinds = answer.__mro__ if isinstance(answer, type) else (answer,)
+    kinds = answer.__mro__ if issubclass(type(answer), type) else (answer,)
     names = set()
     for kind in kinds:
-        module = str(getattr(kind, "__module__", ""))
+        module = getattr(kind, "__module__", None)
+        if not isinstance(module, str):
+            continue
         if module.startswith("bertlab.") and not module.startswith("bertlab.exercises"):
             names.add(f"{module}.{getattr(kind, '__qualname__', type(kind).__name__)}")
     return names

@@ -36,7 +36,7 @@ class Outcome:
             return (
                 self.unusable is not None
                 and other.unusable is not None
-                and self.unusable.name == other.unusable.name
+                and self.unusable.words == other.unusable.words
             )
         return all(map(same, self.values, other.values))
 

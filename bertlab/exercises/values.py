@@ -60,6 +60,8 @@ def canonical_outputs(
         raise Unusable(
             "returned-none", f"your function returned None: is a `return` missing? Return {wanted}"
         )
+    if _is_array(value) and value.ndim == 1 and set(outputs.values()) <= {"integer", "number"}:
+        value = value.tolist()
     if len(outputs) == 1:
         values: tuple[Any, ...] = (value,)
     elif isinstance(value, (list, tuple)) and len(value) == len(outputs):
@@ -86,12 +88,13 @@ def _canonical(value: Any, kind: str, name: str) -> Any:
     if _is_array(value):
         value = value.tolist()  # a list, or a number where it has no dimension
     if kind == "integer":
-        if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        if isinstance(value, numbers.Integral):  # True and False are 1 and 0, as in labels
             return int(value)
         raise wrong
     if not isinstance(value, (list, tuple)):
         raise wrong
     sort = str if kind == "pieces" else numbers.Integral
+    value = [item.item() if _is_array(item) and item.ndim == 0 else item for item in value]
     for place, item in enumerate(value):
         if not isinstance(item, sort):
             raise Unusable(
@@ -102,9 +105,10 @@ def _canonical(value: Any, kind: str, name: str) -> Any:
 
 
 def _canonical_tensor(value: Any, name: str, wrong: Unusable, whole_too: bool) -> Any:
+    import numpy as np
     import torch
 
-    if not _is_array(value):
+    if not _is_array(value) and not isinstance(value, np.floating):
         raise wrong
     with torch._C.DisableTorchFunctionSubclass():  # a subclass can't answer for itself
         tensor = torch.as_tensor(value).detach()
@@ -115,6 +119,11 @@ def _canonical_tensor(value: Any, name: str, wrong: Unusable, whole_too: bool) -
             raise Unusable(
                 "wrong-dtype",
                 f"`{name}` has dtype {tensor.dtype}: expected floating-point numbers",
+            )
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            raise Unusable(
+                "wrong-dtype",
+                f"`{name}` has dtype {tensor.dtype}, too coarse to compare: expected torch.float32",
             )
         # A plain tensor with storage of its own: what happens to the answer later has no effect.
         return torch.empty(tensor.shape, dtype=torch.float64).copy_(tensor)
@@ -154,11 +163,14 @@ def difference(name: str, found: Any, wanted: Any) -> tuple[str, str]:
         return "not-finite", f"`{name}` contains NaN."
     place = tuple(wrong.nonzero()[0].tolist())
     index = f"[{', '.join(map(str, place))}]" if place else ""
+    value = number(found[place].item())
     target = "a finite number" if wanted[place] == ANYTHING else number(wanted[place].item())
+    if value == target:  # they differ in what isn't written
+        value, target = f"{found[place].item():.9g}", f"{wanted[place].item():.9g}"
     return (
         "wrong-values",
         f"the shape of `{name}` is right, but {int(wrong.sum())} of {wrong.numel()} values are "
-        f"not. The first: `{name}{index}` is {number(found[place].item())}, expected {target}.",
+        f"not. The first: `{name}{index}` is {value}, expected {target}.",
     )
 
 

@@ -336,8 +336,10 @@ def test_wrong_pseudo_perplexities_are_named(mistake: str, answer: Callable[...,
 
 
 def test_an_unknown_mistake_gets_the_smallest_example() -> None:
-    result = exercises.check("pseudo_perplexity", answer_is_mask)
+    result = exercises.check("pseudo_perplexity", lambda predict, ids, mask: 0.5)
     assert result.mistake == "wrong-values"
+    result = exercises.check("pseudo_perplexity", answer_is_mask)
+    assert result.mistake == "all-masked-at-once+label-taken-after-masking"
     assert "predict = (a toy model that knows" in result.message
 
 
