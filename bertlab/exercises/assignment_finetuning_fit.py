@@ -111,7 +111,8 @@ def _cases(seed: int) -> list[Case]:
 
     def case(stage: int, label: str, epochs: int, best: str = "any", batches: int = 1) -> Case:
         """Draw until the best epoch is where the case wants it."""
-        for trial in range(100):
+        trial, found = 0, False
+        while not found:
             ids, labels = rows(3, 4, 6, generator, count=batches)
             makers = ToyModel(6, 1000 * seed + trial), ToyOptimizer(0.4)
             values = (*makers, ids, labels, epochs, ToyScore(6, 0 if best == "tied" else 2))
@@ -124,8 +125,7 @@ def _cases(seed: int) -> list[Case]:
                 "middle": len(top) == 1 and 0 < top[0] < epochs - 1,
                 "tied": len(top) > 1 and top[-1] < epochs - 1,
             }
-            if wanted.get(best, True):
-                break
+            trial, found = trial + 1, wanted.get(best, True)
         return Case(stage, label, arguments)
 
     return [
