@@ -25,6 +25,7 @@ class HandedIn:
             NotGradable: when it isn't clear which, or it is no file to be read.
         """
         found = _notebooks(self.path) if self.path.is_dir() else [self.path]
+        found = [path for path in found if path.is_file()]  # a pipe would be read for ever
         named = [path for path in found if path.name == f"{name}.ipynb"]
         if not found:
             raise NotGradable("no_notebook", "no .ipynb file: ask for it")
@@ -35,6 +36,8 @@ class HandedIn:
                 f"{len(found)} notebooks ({listed}): keep one, or name the right one {name}.ipynb",
             )
         path = named[0] if len(named) == 1 else found[0]
+        if not os.access(path, os.R_OK):
+            raise NotGradable("unreadable", "you may not read the file: change its permissions")
         if path.stat().st_size > LARGEST:
             raise NotGradable(
                 "too_large",

@@ -23,6 +23,8 @@ pytest.importorskip("nbgrader")
 
 from bertlab.grading import sandbox
 from bertlab.grading.course import Assignment
+from bertlab.grading.handed_in import handed_in
+from bertlab.grading.restore import NotGradable
 
 # What `make test` grades; the others take some minutes.
 SOME = (
@@ -186,6 +188,18 @@ def test_a_long_path_of_temporary_files_is_no_hindrance(tmp_path: Path, assignme
     group = Class(folder, assignments)
     group.join({"perfect": Submission(submissions.Work(*books(assignments)).bytes())})
     assert group.grade(cell_limit=60.0)["perfect"]["status"] == "ok"
+
+
+def test_pipes_and_files_that_may_not_be_read_stop_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    (tmp_path / "secret.ipynb").write_text("{}")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs the tests
+    for one, status in zip(handed_in(tmp_path), ("no_notebook", "unreadable"), strict=True):
+        with pytest.raises(NotGradable) as problem:
+            one.notebook(NAME)
+        assert problem.value.status == status
 
 
 @pytest.mark.slow
