@@ -24,7 +24,7 @@ def _wordpiece(
     elif case == "accents stripped":
         word = unicodedata.normalize("NFD", word).encode("ascii", "ignore").decode()
     if stuck == "one string":
-        return " ".join(_wordpiece(word, vocab))
+        return word  # whichever: a string is all that can be told of it
     if start_from == "right":
         return _from_the_right(word, vocab)
     if choice == "any":

@@ -90,6 +90,7 @@ def _cases(seed: int) -> list[Case]:
         case(2, "a full stop and a comma", f"{name}, {year}.", f"{name} {year}"),
         case(2, "an article", f"the {one} and an {two}", f"{one} and {two}"),
         case(2, "dots and a hyphen within words", f"U.S. well-known {one}", f"US wellknown {two}"),
+        case(2, "dots within a word on both sides", f"U.S. {one}", f"U.S. {two}"),
         case(2, "letters of articles in words", f"cane {one}", f"ce {one}"),
         case(2, "an article with a hyphen", f"the-{one} {two}", f"the{one} {three}"),
         case(3, "a word more often than in the reference", f"{one} {one} {two}", f"{one} {three}"),
