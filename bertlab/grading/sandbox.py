@@ -27,9 +27,9 @@ import psutil
 
 import bertlab
 from bertlab.grading.confine import LEVELS
+from bertlab.grading.surroundings import MARK, environment
 
 CONFINE = Path(__file__).with_name("confine.py")
-MARK = "BERTLAB_SANDBOX"  # in the environment of everything that runs in a sandbox
 
 _POLL = 0.1  # seconds between two looks at a running tree
 _DISK_POLL = 1.0
@@ -37,12 +37,6 @@ _SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/store"),
     *("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/passwd"),
     *("/etc/group", "/etc/nsswitch.conf", "/sys/devices/system/cpu"),
-)
-# What programs keep for a user is kept where these say.
-_PLACES = (
-    *("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"),
-    *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
-    *("MPLCONFIGDIR", "HF_HOME", "TORCH_HOME"),
 )
 
 
@@ -90,34 +84,6 @@ def isolation() -> str:
             if tried.returncode == 0:
                 return level
     return LEVELS[-1]
-
-
-def environment(folder: Path, mark: str) -> dict[str, str]:
-    """Return an environment without anybody's home or tokens.
-
-    Args:
-        folder: where everything is kept; ``home`` and ``tmp`` are made in it.
-        mark: by which the processes that run in it are known.
-    """
-    for name in ("home", "tmp"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    kept = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "SYSTEMROOT", "TZ")
-    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {
-        **{name: os.environ[name] for name in kept if name in os.environ},
-        **dict.fromkeys(_PLACES, str(folder / "home")),
-        **dict.fromkeys(threads, "1"),
-        "TMPDIR": str(folder / "tmp"),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
-        "HF_HUB_OFFLINE": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "TQDM_DISABLE": "1",
-        "MPLBACKEND": "agg",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-        MARK: mark,
-    }
 
 
 def confined(
