@@ -116,6 +116,13 @@ def executor(run: Run) -> type[Execute]:
                     output.evalue = str(output.evalue)[:_SHOWN]
             return cell, resources
 
+        def on_cell_executed(self, **hook: Any) -> None:
+            """Take `exit()` for the end: IPython ends a moment later, in whichever cell it is."""
+            super().on_cell_executed(**hook)
+            payload = hook["execute_reply"]["content"].get("payload") or []
+            if any(one.get("source") == "ask_exit" for one in payload):
+                raise DeadKernelError("the cell called exit()")
+
         def output(self, outs: list[Any], msg: Any, display_id: Any, cell_index: int) -> Any:
             """Keep an output unless there was too much before; errors always, for the points."""
             if msg["msg_type"] == "execute_result":
