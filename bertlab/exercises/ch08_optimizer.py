@@ -170,7 +170,7 @@ MAKE_OPTIMIZER = Spec(
         Mistake(
             "biases-decay",
             {"decays": "not LayerNorm"},
-            "LayerNorm is left out, and biases still decay. Neither should.",
+            "biases still decay, and only LayerNorm is left out. Neither should.",
         ),
         Mistake(
             "decay-on-the-wrong-group",
