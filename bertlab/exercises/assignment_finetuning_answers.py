@@ -207,7 +207,7 @@ MATCH_SCORES = Spec(
         ),
         _mistake(
             "first-reference-only",
-            "F1 was taken from the first reference only. The best one counts.",
+            "the F1 was taken from the first reference only. The best one counts.",
             over="first for F1",
         ),
         _mistake(
@@ -222,7 +222,7 @@ MATCH_SCORES = Spec(
         ),
         _mistake(
             "f1-only-of-exact-matches",
-            "F1 is 0 wherever there is no exact match. Half-right answers count in F1.",
+            "the F1 is 0 wherever there is no exact match. Half-right answers count in F1.",
             pick="f1 from em",
         ),
         _mistake(

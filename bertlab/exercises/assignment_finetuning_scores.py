@@ -164,7 +164,7 @@ NER_SCORES = Spec(
         ),
         _mistake(
             "arithmetic-mean",
-            "F1 is the arithmetic mean of the two here. It is the harmonic one.",
+            "the F1 is the arithmetic mean of the two here. It is the harmonic one.",
             f1="arithmetic",
         ),
         _mistake(
