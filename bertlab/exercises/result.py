@@ -32,7 +32,7 @@ class CheckResult:
     def _title(self) -> tuple[str, str]:
         if self.passed:
             return "✓", "passed"
-        words = " and ".join((self.mistake or "not right yet").split("+")).replace("-", " ")
+        words = " + ".join((self.mistake or "not right yet").split("+")).replace("-", " ")
         return ("○", "not attempted yet") if self.mistake == "not-attempted" else ("✗", words)
 
     def __str__(self) -> str:

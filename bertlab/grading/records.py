@@ -49,7 +49,7 @@ class Record:
         """Return the mistakes that checks named, by question; several are joined by "+"."""
         named = {name: _CHECKED.match(words) for name, words in self.failures.items()}
         return {
-            name: "+".join("-".join(one.split()) for one in found[1].split(" and "))
+            name: "+".join("-".join(one.split()) for one in found[1].split(" + "))
             for name, found in named.items()
             if found
         }

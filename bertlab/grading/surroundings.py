@@ -35,6 +35,7 @@ def environment(folder: Path, mark: str) -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "BERTLAB_PROGRESS": "off",
         "TQDM_DISABLE": "1",
         "MPLBACKEND": "agg",
         "OMP_WAIT_POLICY": "PASSIVE",

@@ -34,9 +34,7 @@ from bertlab.grading.records import Record, beside, read_records
 from bertlab.grading.restore import NotGradable, grade_id
 
 PEEK = "def mean(numbers):\n    raise AssertionError(In[-1])"
-CHECKED = (
-    "def mean(numbers):\n    raise AssertionError('✗ mean: wrong axis and too slow\\n\\nMore.')"
-)
+CHECKED = "def mean(numbers):\n    raise AssertionError('✗ mean: wrong axis + too slow\\n\\nMore.')"
 LATER = "def mean(numbers):\n    return sum(numbers) / len(numbers)"
 ANSWERS: dict[str, dict[str, str] | None] = {
     "ann": None,

@@ -70,7 +70,7 @@ def test_each_planted_mistake_fails_its_test_and_is_named(name: str) -> None:
         with pytest.raises(AssertionError) as failure:
             exec(tests[f"{TEST}{wrong.question}"], values)
         found = str(failure.value).splitlines()[0]
-        words = " and ".join(wrong.mistake.replace("-", " ").split("+"))
+        words = " + ".join(wrong.mistake.replace("-", " ").split("+"))
         expected = f"✗ {wrong.question}: {words}" if wrong.mistake else ""
         assert (found if "✗" in found else "") == expected, wrong
     assert len({wrong.question for wrong in WRONG[name]}) >= 4

@@ -88,7 +88,7 @@ def test_the_hardest_question_comes_first(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_counted_each_and_untried_ones_are_none(tmp_path: Path) -> None:
-    both = {"weights": "✗ weights: scaled after softmax and wrong axis\n\n2 things at once"}
+    both = {"weights": "✗ weights: scaled after softmax + wrong axis\n\n2 things at once"}
     one = {"weights": "✗ weights: wrong axis\n\nmore", "mean": "✗ mean: wrong axis"}
     untried = {"weights": "○ weights: not attempted yet", "mean": "no mistake that has a name"}
     records = [
