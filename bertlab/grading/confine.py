@@ -130,7 +130,11 @@ def _small_root(job: dict[str, Any]) -> None:  # pragma: no cover
     _mount("proc", root + "/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_PROGRAMS)
     _read_only(root + "/proc")  # where the grader is root, the machine's settings could be written
     _mount(folder + "/tmp", root + "/tmp", "", _BIND)
-    os.makedirs(root + folder, exist_ok=True)  # again, if it is in /tmp
+    for path in job["readable"]:  # again, if it is in /tmp
+        if path.startswith("/tmp/") and os.path.exists(path):
+            _bind(path, root + path)
+            _read_only(root + path)
+    os.makedirs(root + folder, exist_ok=True)
     _mount(folder, root + folder, "", _BIND)
     os.chdir(root)
     _mount(".", "/", "", _MOVE)

@@ -364,7 +364,7 @@ def test_html_escapes_what_learners_write() -> None:
     html = result._repr_html_()
     assert "<code>x &lt; 1</code><br>here." in html
     assert '<pre style="margin:.4em 0">&lt;b&gt;\ntwo</pre>' in html
-    assert "name: a and b c" in html
+    assert "name: a + b c" in html
     assert str(CheckResult(False, None, "", "x")).startswith("✗ x: not right yet")
 
 

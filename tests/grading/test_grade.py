@@ -310,7 +310,7 @@ def test_feedback_shows_answers_and_what_tests_said_and_no_hidden_test(
     assert "[a line of a test]" in pages["peek"]
     assert "Since &lt;they&gt; are" in pages["peek"]
     assert "1 of 1" in pages["ann"]
-    assert "wrong axis and too slow" in pages["checked"]
+    assert "wrong axis + too slow" in pages["checked"]
     assert "Not graded (kernel_died)" in pages["dead"]
 
 
