@@ -97,6 +97,13 @@ def _read_only(target: str) -> None:  # pragma: no cover
     _call("syscall", _MOUNT_SETATTR, _HERE, target, _AT_RECURSIVE, attributes, size)
 
 
+def _hide(job: dict[str, Any], root: str) -> None:  # pragma: no cover
+    """Put nothing in the place of folders that are to be hidden."""
+    for name in job["hidden"]:
+        if os.path.isdir(root + name):
+            _mount("tmpfs", root + name, "tmpfs", 0, "size=4k,mode=755")
+
+
 def _small_root(job: dict[str, Any]) -> None:  # pragma: no cover
     """Replace the file system by one that holds only what the job names."""
     root, folder = job["root"], job["folder"]
@@ -107,9 +114,7 @@ def _small_root(job: dict[str, Any]) -> None:  # pragma: no cover
             os.symlink(os.readlink(path), root + path)
         elif os.path.exists(path):
             _bind(path, root + path)
-    for name in job["hidden"]:
-        if os.path.isdir(root + name):
-            _mount("tmpfs", root + name, "tmpfs", 0, "size=4k,mode=755")
+    _hide(job, root)
     os.makedirs(root + "/tmp", exist_ok=True)
     os.makedirs(root + "/proc")
     os.makedirs(root + "/dev/shm")
@@ -134,6 +139,7 @@ def _small_root(job: dict[str, Any]) -> None:  # pragma: no cover
         if path.startswith("/tmp/") and os.path.exists(path):
             _bind(path, root + path)
             _read_only(root + path)
+    _hide(job, root)
     os.makedirs(root + folder, exist_ok=True)
     _mount(folder, root + folder, "", _BIND)
     os.chdir(root)
