@@ -92,16 +92,18 @@ def _bind(source: str, target: str) -> None:  # pragma: no cover
 
 def _read_only(target: str) -> None:  # pragma: no cover
     """Forbid writing to a mount and all in it."""
-    attributes = (ctypes.c_uint64 * 4)(_READ_ONLY | _NO_SUID, 0, 0, 0)
+    _set_attributes(target, _AT_RECURSIVE, _READ_ONLY | _NO_SUID, 0)
+
+
+def _writable(target: str) -> None:  # pragma: no cover
+    """Allow writing to a mount again, and not to those in it."""
+    _set_attributes(target, 0, 0, _READ_ONLY)
+
+
+def _set_attributes(target: str, flags: int, on: int, off: int) -> None:  # pragma: no cover
+    attributes = (ctypes.c_uint64 * 4)(on, off, 0, 0)
     size = ctypes.c_size_t(ctypes.sizeof(attributes))
-    _call("syscall", _MOUNT_SETATTR, _HERE, target, _AT_RECURSIVE, attributes, size)
-
-
-def _hide(job: dict[str, Any], root: str) -> None:  # pragma: no cover
-    """Put nothing in the place of folders that are to be hidden."""
-    for name in job["hidden"]:
-        if os.path.isdir(root + name):
-            _mount("tmpfs", root + name, "tmpfs", 0, "size=4k,mode=755")
+    _call("syscall", _MOUNT_SETATTR, _HERE, target, flags, attributes, size)
 
 
 def _small_root(job: dict[str, Any]) -> None:  # pragma: no cover
@@ -109,13 +111,15 @@ def _small_root(job: dict[str, Any]) -> None:  # pragma: no cover
     root, folder = job["root"], job["folder"]
     _mount("", "/", "", _PRIVATE | _RECURSIVE)
     _mount("tmpfs", root, "tmpfs", _NO_SUID | _NO_DEVICES, "size=1m,mode=755")
+    _bind(folder + "/tmp", root + "/tmp")  # first: Python may be in /tmp, and so may the folder
     for path in job["readable"]:
         if os.path.islink(path):  # such as /lib, which is usr/lib today
             os.symlink(os.readlink(path), root + path)
         elif os.path.exists(path):
             _bind(path, root + path)
-    _hide(job, root)
-    os.makedirs(root + "/tmp", exist_ok=True)
+    for name in job["hidden"]:
+        if os.path.isdir(root + name):
+            _mount("tmpfs", root + name, "tmpfs", 0, "size=4k,mode=755")
     os.makedirs(root + "/proc")
     os.makedirs(root + "/dev/shm")
     os.makedirs(root + "/dev/pts")
@@ -126,6 +130,7 @@ def _small_root(job: dict[str, Any]) -> None:  # pragma: no cover
         os.symlink(f"/proc/self/{target}", f"{root}/dev/{name}")
     os.makedirs(root + folder, exist_ok=True)
     _read_only(root)
+    _writable(root + "/tmp")
     for device in _DEVICES:  # on a read-only file system a place to mount must be there before
         _mount(f"/dev/{device}", f"{root}/dev/{device}", "", _BIND)
     _mount("tmpfs", root + "/dev/shm", "tmpfs", _NO_SUID | _NO_DEVICES, "size=256m,mode=1777")
@@ -134,13 +139,6 @@ def _small_root(job: dict[str, Any]) -> None:  # pragma: no cover
         _mount("devpts", root + "/dev/pts", "devpts", _NO_SUID | _NO_PROGRAMS, terminals)
     _mount("proc", root + "/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_PROGRAMS)
     _read_only(root + "/proc")  # where the grader is root, the machine's settings could be written
-    _mount(folder + "/tmp", root + "/tmp", "", _BIND)
-    for path in job["readable"]:  # again, if it is in /tmp
-        if path.startswith("/tmp/") and os.path.exists(path):
-            _bind(path, root + path)
-            _read_only(root + path)
-    _hide(job, root)
-    os.makedirs(root + folder, exist_ok=True)
     _mount(folder, root + folder, "", _BIND)
     os.chdir(root)
     _mount(".", "/", "", _MOVE)
