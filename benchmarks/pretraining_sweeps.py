@@ -29,11 +29,11 @@ import numpy as np
 import torch
 
 import bertlab
+from bertlab.files import write_text
 from bertlab.pretraining import Corpus, PretrainingBatches, TokenisedCorpus, tokenise
 from bertlab.pretraining.objective import PretrainingObjective, evaluate
 from bertlab.pretraining.stages import Stage, StagedBatches
 from bertlab.training import TrainingConfig, train
-from bertlab.training.state import write_whole
 
 RESULTS = Path(bertlab.__file__).parent / "weights" / "bertlab-mini" / "sweeps.json"
 POINTS = 40  # of a curve
@@ -204,7 +204,7 @@ def main() -> None:
         text = json.dumps(results, indent=1, ensure_ascii=False)
         text = _one_line_a_list(text)
         args.output.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(args.output, lambda path, text=text: path.write_text(text, encoding="utf-8"))
+        write_text(args.output, text)
         final = run.get("final", {})
         print(
             f"{name:24}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
+from bertlab.files import write_if_new
 from bertlab.grading.config import BuildConfig
 from bertlab.grading.course import Assignment, generate, names, read
 from bertlab.grading.leaks import leaks
@@ -28,7 +28,7 @@ def build(config: BuildConfig) -> None:
     """
     for name in [config.name] if config.name else names(config.assignments):
         assignment = Assignment.find(config.assignments, name)
-        changed = write_whole(assignment.release, students_version(assignment))
+        changed = write_if_new(assignment.release, students_version(assignment))
         print(f"{assignment.release}: {'written' if changed else 'unchanged'}", flush=True)
 
 
@@ -75,17 +75,3 @@ def _normal(notebook: NotebookNode, name: str) -> NotebookNode:
     return nbformat.from_dict(
         {"cells": cells, "metadata": _NOTEBOOK_METADATA, "nbformat": 4, "nbformat_minor": 5}
     )
-
-
-def write_whole(path: Path, text: str) -> bool:
-    """Write a file under another name and rename it, if its text is new; say whether it was."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return True

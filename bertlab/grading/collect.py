@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertlab.files import write_text, write_whole
 from bertlab.grading import downloads
-from bertlab.grading.build import write_whole
 from bertlab.grading.config import CollectConfig
 from bertlab.grading.course import Assignment
 from bertlab.grading.recognise import Known, by_content, by_name, copy_number, is_notebook, known
@@ -241,11 +241,9 @@ class _Index:
 
     def _place(self, handed: Handed, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{target.name}.part")
-        shutil.copyfile(handed.spooled, unfinished)
-        unfinished.replace(target)
+        write_whole(target, lambda to: shutil.copyfile(handed.spooled, to))
 
     def save(self) -> None:
         content = {"files": dict(sorted(self.files.items()))}
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        write_whole(self.output / INDEX, text)
+        write_text(self.output / INDEX, text)

@@ -120,13 +120,18 @@ def grading(cell: nbformat.NotebookNode) -> dict[str, Any]:
     return noted if isinstance(noted, dict) else {}
 
 
+def grade_id(cell: nbformat.NotebookNode) -> str:
+    """Return the id by which nbgrader knows a cell; empty when it doesn't."""
+    return str(grading(cell).get("grade_id", ""))
+
+
 def _question(cell: nbformat.NotebookNode) -> Question | None:
     noted = grading(cell)
     if not noted.get("grade"):
         return None
-    grade_id, manual = str(noted.get("grade_id", "")), bool(noted.get("solution"))
-    name = grade_id.removeprefix(MANUAL if manual else TEST)
-    return Question(name, grade_id, float(noted.get("points", 0)), manual)
+    cell_id, manual = grade_id(cell), bool(noted.get("solution"))
+    name = cell_id.removeprefix(MANUAL if manual else TEST)
+    return Question(name, cell_id, float(noted.get("points", 0)), manual)
 
 
 def settings() -> Config:

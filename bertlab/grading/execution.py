@@ -19,6 +19,8 @@ from nbgrader.preprocessors import Execute
 from traitlets import Unicode, default
 from traitlets.config import Config
 
+from bertlab.grading.course import grade_id
+
 OUTPUT = 1_000_000  # characters that are kept of a cell's output
 _SHOWN = 20_000  # characters that are kept of an error's message
 
@@ -162,5 +164,5 @@ def executor(run: Run) -> type[Execute]:
 
 
 def _words(cell: NotebookNode, index: int) -> str:
-    name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+    name = grade_id(cell)
     return f"cell {index + 1}" + (f" ({name})" if name else "")

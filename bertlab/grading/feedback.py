@@ -11,12 +11,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import nbformat
-
-from bertlab.grading.course import Assignment, Question
+from bertlab.files import write_text
+from bertlab.grading.course import TEST, Assignment, Question, grade_id, read
 from bertlab.grading.records import GRADED, Record
-from bertlab.grading.restore import grade_id
-from bertlab.model.checkpoint import write_whole
 
 _SHORTEST = 12  # characters of a line of tests that is hidden; shorter ones say nothing
 _SHOWN = 3_000
@@ -39,18 +36,15 @@ def write_feedback(
     secret = hidden_lines(assignment)
     for record in records:
         page = _page(assignment.name, record, questions, by_hand.get(record.student, {}), secret)
-        write_whole(
-            folder / f"{record.student}.html",
-            lambda to, page=page: to.write_text(page, encoding="utf-8"),  # type: ignore[misc]
-        )
+        write_text(folder / f"{record.student}.html", page)
 
 
 def hidden_lines(assignment: Assignment) -> set[str]:
     """Return the lines of the master's test cells that students haven't got."""
     lines: list[set[str]] = []
     for path in (assignment.source, assignment.release):
-        cells = nbformat.read(path, as_version=4).cells if path.exists() else []
-        tests = [c.source for c in cells if grade_id(c).startswith("test-")]
+        cells = read(path).cells if path.exists() else []
+        tests = [cell.source for cell in cells if grade_id(cell).startswith(TEST)]
         lines.append({line.strip() for test in tests for line in test.splitlines()})
     return {line for line in lines[0] - lines[1] if len(line) >= _SHORTEST}
 
@@ -62,7 +56,7 @@ def _page(
     by_hand: Mapping[str, float],
     secret: Collection[str],
 ) -> str:
-    points = {one.name: by_hand.get(one.name, record.points.get(one.name)) for one in questions}
+    points = record.points_with(by_hand, questions)
     rows = [
         f"<tr><td>{html.escape(one.name)}</td><td>{_number(points[one.name])} of "
         f"{one.points:g}</td></tr>"

@@ -16,13 +16,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from tqdm import tqdm
 
 import bertlab
 from bertlab.grading import sandbox
 from bertlab.grading.config import GradeConfig
-from bertlab.grading.course import Assignment, Question, throw_away_course
+from bertlab.grading.course import Assignment, Question, grade_id, read, throw_away_course
 from bertlab.grading.feedback import write_feedback
 from bertlab.grading.handed_in import HandedIn, handed_in
 from bertlab.grading.manual import read_points
@@ -35,7 +34,7 @@ from bertlab.grading.records import (
     write_grades,
     write_records,
 )
-from bertlab.grading.restore import NotGradable, grade_id
+from bertlab.grading.restore import NotGradable
 from bertlab.grading.sandbox import Limits
 from bertlab.grading.warm import Warm
 from bertlab.grading.worker import Job
@@ -108,7 +107,7 @@ def grade(config: GradeConfig) -> list[Record]:
     by_hand = read_points(config.manual, students, questions) if config.manual else {}
     config.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bertlab-", dir=sandbox.short_folder()) as work:
-        whole = _prepare(config, assignment, Path(work).resolve())
+        whole = _prepare(config, assignment, questions, Path(work).resolve())
         try:
             records = _grade_all(config, whole, everybody)
         finally:
@@ -121,16 +120,18 @@ def grade(config: GradeConfig) -> list[Record]:
     return records
 
 
-def _prepare(config: GradeConfig, assignment: Assignment, work: Path) -> Setting:
+def _prepare(
+    config: GradeConfig, assignment: Assignment, questions: list[Question], work: Path
+) -> Setting:
     course = throw_away_course(assignment, work / "course")
-    release = nbformat.read(course / "release" / config.name / f"{config.name}.ipynb", 4)
+    release = read(course / "release" / config.name / f"{config.name}.ipynb")
     limits = Limits(config.limit, config.memory)
     settings = [bertlab.__version__, asdict(limits), config.cell_limit]
     version = hashlib.sha256(assignment.source.read_bytes() + json.dumps(settings).encode())
     hidden = [config.assignments, config.submissions, work / "course"]
     return Setting(
         assignment=assignment,
-        questions=assignment.questions(),
+        questions=questions,
         stubs={grade_id(cell): cell.source for cell in release.cells if grade_id(cell)},
         course=course,
         work=work,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 from nbgrader.nbgraderformat import MetadataValidator
 
-from bertlab.grading.course import MANUAL, TEST, Assignment, grading, read
+from bertlab.grading.course import MANUAL, TEST, Assignment, grade_id, grading, read
 
 SOLUTION, HIDDEN = "SOLUTION", "HIDDEN TESTS"
 STUB = "raise NotImplementedError"
@@ -43,8 +43,8 @@ def lint(assignment: Assignment) -> list[str]:
 
 def place(position: int, cell: NotebookNode) -> str:
     """Say which cell it is: its position from 0, and its grade_id where it has one."""
-    grade_id = grading(cell).get("grade_id")
-    return f"cell {position} ({grade_id})" if grade_id else f"cell {position}"
+    name = grade_id(cell)
+    return f"cell {position} ({name})" if name else f"cell {position}"
 
 
 def split(source: str, kind: str, stub: str = "") -> tuple[str, list[str]]:
@@ -152,9 +152,9 @@ def _points(points: object) -> Iterator[str]:
         yield f"it gives {points!r} points: expected a number above 0"
 
 
-def _name(grade_id: str, prefix: str) -> Iterator[str]:
-    if not grade_id.startswith(prefix) or not _NAME.fullmatch(grade_id.removeprefix(prefix)):
-        yield f"its grade_id is {grade_id!r}: expected {prefix}NAME, such as {prefix}scaled_scores"
+def _name(cell_id: str, prefix: str) -> Iterator[str]:
+    if not cell_id.startswith(prefix) or not _NAME.fullmatch(cell_id.removeprefix(prefix)):
+        yield f"its grade_id is {cell_id!r}: expected {prefix}NAME, such as {prefix}scaled_scores"
 
 
 def _question_before(notebook: NotebookNode, position: int) -> Iterator[str]:
@@ -168,13 +168,13 @@ def _question_before(notebook: NotebookNode, position: int) -> Iterator[str]:
 
 def _answer(notebook: NotebookNode, position: int) -> Iterator[str]:
     cell = notebook.cells[position]
-    grade_id = str(grading(cell).get("grade_id", ""))
-    yield from _name(grade_id, "")
+    answer = grade_id(cell)
+    yield from _name(answer, "")
     yield from _question_before(notebook, position)
     if grading(cell).get("locked"):
         yield "it is locked: expected locked to be false, or answers are overwritten"
-    if TEST + grade_id not in [grading(c).get("grade_id") for c in notebook.cells[position:]]:
-        yield f"it is never tested: expected a cell {TEST}{grade_id} after it"
+    if TEST + answer not in map(grade_id, notebook.cells[position:]):
+        yield f"it is never tested: expected a cell {TEST}{answer} after it"
     try:
         blank, regions = split(cell.source, SOLUTION, STUB)
         if not regions or not all(region.strip() for region in regions):
@@ -189,7 +189,7 @@ def _answer(notebook: NotebookNode, position: int) -> Iterator[str]:
 
 def _manual(notebook: NotebookNode, position: int) -> Iterator[str]:
     cell = notebook.cells[position]
-    yield from _name(str(grading(cell).get("grade_id", "")), MANUAL)
+    yield from _name(grade_id(cell), MANUAL)
     yield from _question_before(notebook, position)
     if cell.cell_type != "markdown":
         yield "people grade it, but it is code: expected a text cell"
@@ -199,11 +199,11 @@ def _manual(notebook: NotebookNode, position: int) -> Iterator[str]:
 
 def _test(notebook: NotebookNode, position: int) -> Iterator[str]:
     cell = notebook.cells[position]
-    grade_id = str(grading(cell).get("grade_id", ""))
-    yield from _name(grade_id, TEST)
-    before = [grading(c).get("grade_id") for c in notebook.cells[:position]]
-    if grade_id.removeprefix(TEST) not in before:
-        yield f"it tests nothing: expected a cell {grade_id.removeprefix(TEST)} before it"
+    test = grade_id(cell)
+    yield from _name(test, TEST)
+    answer = test.removeprefix(TEST)
+    if not answer or answer not in map(grade_id, notebook.cells[:position]):
+        yield f"it tests nothing: expected a cell {answer} before it"
     if not grading(cell).get("locked"):
         yield "it isn't locked: expected locked to be true, or students could change the test"
     try:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bertlab.files import write_text, write_whole
 from bertlab.grading.course import Question
-from bertlab.model.checkpoint import write_whole
 
 GRADED = ("ok", "cell_timeout")  # the statuses with points
 COLUMNS = ("student", "status", "detail", "total", "max", "needs_manual", "seconds", "mistakes")
@@ -44,6 +44,12 @@ class Record:
     suspicious: list[str] = field(default_factory=list)
     most: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def points_with(
+        self, by_hand: Mapping[str, float], questions: Sequence[Question]
+    ) -> dict[str, float | None]:
+        """Return the points of every question; those that people gave count before others."""
+        return {one.name: by_hand.get(one.name, self.points.get(one.name)) for one in questions}
 
     def mistakes(self) -> dict[str, str]:
         """Return the mistakes that checks named, by question; several are joined by "+"."""
@@ -80,8 +86,7 @@ def as_line(record: Record) -> str:
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
     """Write a file of records whole."""
-    text = "".join(map(as_line, records))
-    write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
+    write_text(path, "".join(map(as_line, records)))
 
 
 def write_grades(
@@ -112,7 +117,7 @@ def write_grades(
 def _row(
     record: Record, questions: Sequence[Question], by_hand: Mapping[str, float]
 ) -> list[str | float]:
-    points = {one.name: by_hand.get(one.name, record.points.get(one.name)) for one in questions}
+    points = record.points_with(by_hand, questions)
     given = [value for value in points.values() if value is not None]
     # Without a grade there is no total, unless people gave all the points.
     graded = record.status in GRADED or len(given) == len(questions)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from bertlab.grading.course import grade_id
+
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
 # What no answer needs, and code does that deceives tests or looks for a way out.
@@ -48,12 +50,6 @@ class Restored:
     notes: list[str]
     answers: dict[str, str]
     suspicious: list[str]
-
-
-def grade_id(cell: NotebookNode) -> str:
-    """Return the id by which nbgrader knows a cell; empty when it doesn't."""
-    noted = cell.metadata.get("nbgrader")
-    return str(noted.get("grade_id", "")) if isinstance(noted, dict) else ""
 
 
 def answers(notebook: NotebookNode) -> dict[str, str]:

@@ -20,9 +20,9 @@ from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 
 from bertlab.grading.confine import adopt_orphans, die_with_parent
-from bertlab.grading.course import listening, nbgrader_config
+from bertlab.grading.course import grade_id, listening, nbgrader_config
 from bertlab.grading.execution import Run, executor, settings
-from bertlab.grading.restore import NotGradable, grade_id, restore
+from bertlab.grading.restore import NotGradable, restore
 
 STUDENT = "student"
 _TEXT = 4_000  # characters of a failed test's message that are kept

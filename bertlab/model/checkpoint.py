@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from bertlab.files import write_text, write_whole
 from bertlab.hub import find_file
 from bertlab.model.config import BertConfig
 
@@ -309,37 +309,6 @@ def load(
     return model.eval()
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` make a file elsewhere, put it on the disk, and rename it to ``path``.
-
-    Whatever happens in between, ``path`` is the old file or the new one. It is made in a folder of
-    its own, so that ``leftovers`` finds what a killed process left: safetensors writes to a file
-    of a random name first. Devices and pipes, such as ``/dev/null``, are written to directly.
-    """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        write(path)
-        return
-    folder = path.with_name(f".{path.name}.{os.getpid()}")
-    folder.mkdir(exist_ok=True)
-    temporary = folder / path.name
-    try:
-        temporary.touch()
-        mode = temporary.stat().st_mode  # as a user's files are; safetensors' are readable by one
-        write(temporary)
-        temporary.chmod(mode)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def leftovers(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Return the folders in which a killed ``write_whole`` was making files of these names."""
-    found = [path for name in names for path in folder.glob(f".{name}.*")]
-    return [path for path in found if path.suffix[1:].isdigit() and path.is_dir()]
-
-
 def save(
     model: BertPreTrainedModel, folder: str | PathLike[str], dtype: torch.dtype = torch.float32
 ) -> None:
@@ -362,4 +331,4 @@ def save(
         target / "model.safetensors",
         lambda path: save_file(weights, path, metadata={"format": "pt"}),
     )
-    write_whole(target / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(target / "config.json", text)

@@ -23,7 +23,7 @@ import bertlab
 from bertlab.data.errors import DataError
 from bertlab.data.json_files import kind, parse_json
 from bertlab.data.report import Notes
-from bertlab.model.checkpoint import write_whole
+from bertlab.files import write_whole
 from bertlab.tasks.classification import Classification
 from bertlab.tasks.config import EvaluateConfig, PredictConfig, TaskName
 from bertlab.tasks.named_entities import NamedEntities

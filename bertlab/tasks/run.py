@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 import bertlab
-from bertlab.model.checkpoint import read_config, write_whole
+from bertlab.files import write_whole
+from bertlab.model.checkpoint import read_config
 from bertlab.tasks.answering import (
     TASKS,
     beside,

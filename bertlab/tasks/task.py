@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from bertlab.files import write_text
 from bertlab.hub import find_file
-from bertlab.model.checkpoint import write_whole
 from bertlab.training.batching import EpochBatches, Row, by_length, pad
 from bertlab.training.config import TrainingConfig
 from bertlab.training.objective import Objective
@@ -210,8 +210,7 @@ class Task(ABC):
         """Write the tokenizer and ``task.json``, which ``load_task`` reads."""
         self.tokenizer.save_pretrained(folder)
         values = {"task": self.name} | {name: getattr(self, name) for name in self.settings}
-        text = json.dumps(values, indent=2) + "\n"
-        write_whole(folder / SETTINGS, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(folder / SETTINGS, json.dumps(values, indent=2) + "\n")
 
     def _answer(
         self,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import bertlab
-from bertlab.model.checkpoint import leftovers, write_whole
+from bertlab.files import leftovers, write_text
 from bertlab.training.state import HISTORY, STATE
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ def forget(folder: Path) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file that people can read, whole."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def command_line(program: str, config: DataclassInstance, positional: Sequence[str] = ()) -> str:

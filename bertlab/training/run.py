@@ -130,10 +130,8 @@ class Run:
         """Read batches, and change the weights once."""
         accelerator, config = self.accelerator, self.config
         batch = self.batches.next_batch(self.progress())
-        totals = self.objective.counts(batch)
         usual = getattr(self.batches, "labels_per_batch", None)
-        if usual is not None:
-            totals = {"loss": usual}
+        totals = self.objective.counts(batch) if usual is None else {"loss": usual}
         self.wrapped.train()
         for part in range(config.accumulation):
             mine, weight = self._rows(batch, part)

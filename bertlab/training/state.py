@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bertlab.model.checkpoint import write_whole
+from bertlab.files import write_text, write_whole
 
 STATE = "training_state.pt"
 HISTORY = "history.jsonl"
@@ -81,7 +81,7 @@ class History:
     def write(self, folder: Path) -> None:
         """Write ``history.jsonl``, whole."""
         text = "".join(_line(record) for record in self.records)
-        write_whole(folder / HISTORY, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(folder / HISTORY, text)
 
     def append(self, record: dict[str, Any], folder: Path | None) -> None:
         """Add a record, here and, given a folder, to its ``history.jsonl``."""

@@ -10,7 +10,7 @@ import toy
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from bertlab.grading.build import build, students_version, write_whole
+from bertlab.grading.build import build, students_version
 from bertlab.grading.config import BuildConfig
 from bertlab.grading.course import Assignment, read
 from bertlab.grading.leaks import leaks
@@ -210,16 +210,3 @@ def test_an_answer_without_markers_is_replaced_as_a_whole_and_so_all_of_it_is_se
     release.cells = [new_markdown_cell("Use `return math.fsum(numbers) / len(numbers)`.")]
     (found,) = leaks(master, release)
     assert "the solution 'mean'" in found
-
-
-def test_a_file_is_written_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "new" / "file"
-    assert write_whole(path, "one") is True
-    assert write_whole(path, "one") is False
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(OSError, match="full"):
-        write_whole(path, "two")
-    assert path.read_text() == "one"
-    assert list(path.parent.iterdir()) == [path]

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,13 @@ from bertlab.data.errors import DataError
 from bertlab.grading import grade as grading
 from bertlab.grading import sandbox
 from bertlab.grading.config import GradeConfig
-from bertlab.grading.course import Assignment, Question
+from bertlab.grading.course import Assignment, Question, grade_id
 from bertlab.grading.feedback import hidden_lines, write_feedback
 from bertlab.grading.grade import grade
 from bertlab.grading.handed_in import LARGEST, HandedIn, handed_in
 from bertlab.grading.manual import read_points
 from bertlab.grading.records import Record, beside, read_records
-from bertlab.grading.restore import NotGradable, grade_id
+from bertlab.grading.restore import NotGradable
 
 PEEK = "def mean(numbers):\n    raise AssertionError(In[-1])"
 CHECKED = "def mean(numbers):\n    raise AssertionError('✗ mean: wrong axis + too slow\\n\\nMore.')"
@@ -381,7 +382,10 @@ def _busy(word: str) -> list[psutil.Process]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
 def test_stopping_leaves_no_process(
-    light_assignments: Path, tmp_path: Path, number: signal.Signals
+    light_assignments: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    number: signal.Signals,
 ) -> None:
     if number == signal.SIGKILL and sandbox.isolation() == "none":
         pytest.skip("only Linux ends what a killed process started")
@@ -397,14 +401,16 @@ def test_stopping_leaves_no_process(
         "import json, sys; from bertlab.grading.config import GradeConfig as C; "
         "from bertlab.grading.grade import grade; grade(C(**json.loads(sys.argv[1])))"
     )
-    (tmp_path / "tmp").mkdir()
+    # Not in tmp_path: that is too long for the kernels' sockets.
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir=sandbox.short_folder()))
+    request.addfinalizer(lambda: shutil.rmtree(folder, ignore_errors=True))
     started = subprocess.Popen(
         [sys.executable, "-c", code, json.dumps(config)],
-        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        env={**os.environ, "TMPDIR": str(folder)},
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    word = f"{tmp_path / 'tmp'}/"
+    word = f"{folder}/"
     while not _busy("ipykernel_launcher") or not _busy(word):
         assert time.monotonic() < deadline
         assert started.poll() is None
@@ -415,4 +421,4 @@ def test_stopping_leaves_no_process(
         assert time.monotonic() < deadline, [one.cmdline() for one in _busy(word)]
         time.sleep(0.2)
     if number == signal.SIGINT:
-        assert not list((tmp_path / "tmp").glob("bertlab-*"))
+        assert not list(folder.glob("bertlab-*"))

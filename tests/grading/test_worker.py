@@ -18,8 +18,8 @@ import toy
 from nbformat.v4 import new_code_cell
 
 from bertlab.grading import sandbox, worker
-from bertlab.grading.course import Assignment, throw_away_course
-from bertlab.grading.restore import NotGradable, grade_id, restore
+from bertlab.grading.course import Assignment, grade_id, throw_away_course
+from bertlab.grading.restore import NotGradable, restore
 from bertlab.grading.sandbox import Limits
 from bertlab.grading.worker import Job, Result, read_notebook
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from reference import MODELS, twins
 from safetensors.torch import load_file, save_file
 
 import bertlab
-from bertlab.model.checkpoint import write_whole
 
 SIZES = {
     "vocab_size": 60,
@@ -370,31 +368,3 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(
     assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json"}
     with pytest.raises(ValueError, match=r"is a file: expected a folder"):
         first.save_pretrained(tmp_path / "config.json")
-
-
-def test_whatever_stops_the_writing_of_a_file_the_old_one_stays(tmp_path: Path) -> None:
-    target = tmp_path / "file"
-    target.write_text("old")
-
-    def stopped(to: Path) -> None:
-        (to.parent / ".tmpMejWMV").write_text("half")  # as safetensors does
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(target, stopped)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert target.read_text() == "old"
-    write_whole(target, lambda to: to.write_text("new"))
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert target.read_text() == "new"
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    write_whole(pipe, lambda to: to.write_text("new"))
-    assert os.read(end, 10) == b"new"
-    os.close(end)
-    assert pipe.is_fifo()
