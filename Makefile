@@ -4,6 +4,7 @@
 #   VENV=...       where the environment is made (.venv)
 #   PIP_EXTRA=...  more options for pip; on Linux without a GPU this saves gigabytes of CUDA libraries:
 #                  make book PIP_EXTRA="--extra-index-url https://download.pytorch.org/whl/cpu"
+#   OFFLINE=1      for `make book`: no page asks a CDN for anything (needs npm while it is built)
 #   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
 
 .DEFAULT_GOAL := help
@@ -17,6 +18,7 @@ PYTHON ?=
 PIP_EXTRA ?=
 CONSTRAINTS ?= -c constraints.txt
 CHAPTERS ?= $(wildcard book/[0-9][0-9]_*.ipynb)
+OFFLINE ?=
 PORT ?= 8000
 
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -29,7 +31,7 @@ help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
 
 book: $(VENV)/.ready ## execute every chapter on this machine and build the site
-	@$(BIN)/python book/_ext/build.py
+	@$(BIN)/python book/_ext/build.py $(if $(filter-out 0 no,$(OFFLINE)),--offline)
 
 serve: ## serve the built site on this machine (PORT=8000)
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }

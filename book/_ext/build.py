@@ -2,6 +2,7 @@
 
     python book/_ext/build.py              execute every chapter, then build
     python book/_ext/build.py --committed  build from the outputs that the notebooks hold
+    python book/_ext/build.py --offline    no page asks a CDN for anything (needs npm)
 
 The whole of Jupyter Book's output goes to ``book.log`` beside the site.
 """
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 
 from notebooks import VARIABLES
+from offline_assets import NoAssetsError, static_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 WORTH_SAYING = re.compile(
@@ -25,8 +27,14 @@ KERNEL_CHATTER = re.compile(r"\[IPKernelApp\]")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def build(output: Path, committed: bool) -> int:
-    """Run Jupyter Book and return its exit status; pass on only what a reader can use."""
+def build(output: Path, committed: bool, assets: Path | None) -> int:
+    """Run Jupyter Book and return its exit status; pass on only what a reader can use.
+
+    Args:
+        output: ``_build`` is made in this folder.
+        committed: do not execute the chapters.
+        assets: a folder with the libraries that pages load; without it, CDNs have them.
+    """
     # Not the script `jupyter-book`: it may not be on the PATH, or belong to another Python.
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(ROOT), "--path-output", str(output)]
@@ -34,6 +42,8 @@ def build(output: Path, committed: bool) -> int:
     environment = {**os.environ, **VARIABLES, "PYTHONUNBUFFERED": "1"}
     if committed:
         environment["BERTLAB_EXECUTE"] = "off"
+    if assets:
+        environment["BERTLAB_ASSETS"] = str(assets)
     folder = output / "_build"
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -57,9 +67,19 @@ def build(output: Path, committed: bool) -> int:
     return process.returncode
 
 
+def offline_assets() -> Path | None:
+    """Return the folder with the libraries that pages load, or say why CDNs stay."""
+    try:
+        return static_folder()
+    except NoAssetsError as error:
+        print(f"Pages will load MathJax and bertviz's libraries from CDNs: {error}.", flush=True)
+        return None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the site of the book.")
     parser.add_argument("--committed", action="store_true", help="do not execute the chapters")
+    parser.add_argument("--offline", action="store_true", help="pages make no external request")
     parser.add_argument("--output", type=Path, default=ROOT, help="_build is made in this folder")
     options = parser.parse_args()
 
@@ -67,7 +87,8 @@ def main() -> int:
     print(
         "Building the book ..." if options.committed else "Executing the chapters ...", flush=True
     )
-    status = build(output, options.committed)
+    assets = offline_assets() if options.offline else None
+    status = build(output, options.committed, assets)
     if status:
         log = (output / "_build" / "book.log").read_text(encoding="utf-8").splitlines()
         print("\n".join(["", "The end of the log:", *log[-15:], ""]))
