@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bertlab import metrics as metrics
     from bertlab import plots as plots
     from bertlab import pretraining as pretraining
+    from bertlab import tasks as tasks
     from bertlab import training as training
     from bertlab.data import DataError as DataError
     from bertlab.model import BertConfig as BertConfig
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bertlab.tokenization import load_tokenizer as load_tokenizer
     from bertlab.tokenization import train_tokenizer as train_tokenizer
 
+# The version of the package, which is also that of the book.
 __version__ = "0.1.0"
 
 # Public name -> the module that defines it.
@@ -48,6 +50,7 @@ _SUBMODULES = (
     "model",
     "plots",
     "pretraining",
+    "tasks",
     "tokenization",
     "training",
 )

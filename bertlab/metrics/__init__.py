@@ -5,13 +5,20 @@ which are in per cent as the official evaluators print them. What would divide b
 Nothing here knows of models: predictions of any program can be scored.
 """
 
-from bertlab.metrics.answers import best_null_threshold as best_null_threshold
-from bertlab.metrics.answers import normalise_answer as normalise_answer
-from bertlab.metrics.answers import squad_scores as squad_scores
-from bertlab.metrics.counting import confidence_interval as confidence_interval
-from bertlab.metrics.entities import entity_scores as entity_scores
-from bertlab.metrics.entities import entity_spans as entity_spans
-from bertlab.metrics.entities import token_accuracy as token_accuracy
-from bertlab.metrics.labels import classification_scores as classification_scores
-from bertlab.metrics.labels import multi_label_scores as multi_label_scores
-from bertlab.metrics.labels import regression_scores as regression_scores
+from bertlab.metrics.answers import best_null_threshold, normalise_answer, squad_scores
+from bertlab.metrics.counting import confidence_interval
+from bertlab.metrics.entities import entity_scores, entity_spans, token_accuracy
+from bertlab.metrics.labels import classification_scores, multi_label_scores, regression_scores
+
+__all__ = [
+    "best_null_threshold",
+    "classification_scores",
+    "confidence_interval",
+    "entity_scores",
+    "entity_spans",
+    "multi_label_scores",
+    "normalise_answer",
+    "regression_scores",
+    "squad_scores",
+    "token_accuracy",
+]

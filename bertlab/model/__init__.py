@@ -17,6 +17,12 @@ from bertlab.model.bert import (
 from bertlab.model.checkpoint import LoadReport
 from bertlab.model.config import BertConfig
 from bertlab.model.embeddings import check_batch
+from bertlab.model.outputs import (
+    BertModelOutput,
+    LogitsOutput,
+    PreTrainingOutput,
+    QuestionAnsweringOutput,
+)
 
 __all__ = [
     "BertConfig",
@@ -26,7 +32,11 @@ __all__ = [
     "BertForSequenceClassification",
     "BertForTokenClassification",
     "BertModel",
+    "BertModelOutput",
     "LoadReport",
+    "LogitsOutput",
+    "PreTrainingOutput",
+    "QuestionAnsweringOutput",
     "check_batch",
     "scaled_dot_product_attention",
 ]

@@ -25,8 +25,8 @@ class BertModelOutput:
 class LogitsOutput:
     """What models with one head return: masked LM, sequence and token classification."""
 
-    loss: Tensor | None
-    logits: Tensor
+    loss: Tensor | None  # None without labels
+    logits: Tensor  # (B, T, V), (B, C) or (B, T, C), as the model says
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
@@ -35,7 +35,7 @@ class LogitsOutput:
 class PreTrainingOutput:
     """What ``BertForPreTraining`` returns."""
 
-    loss: Tensor | None
+    loss: Tensor | None  # None without labels
     prediction_logits: Tensor  # (B, T, V)
     seq_relationship_logits: Tensor  # (B, 2)
     hidden_states: tuple[Tensor, ...] | None = None
@@ -46,7 +46,7 @@ class PreTrainingOutput:
 class QuestionAnsweringOutput:
     """What ``BertForQuestionAnswering`` returns."""
 
-    loss: Tensor | None
+    loss: Tensor | None  # None without labels
     start_logits: Tensor  # (B, T)
     end_logits: Tensor  # (B, T)
     hidden_states: tuple[Tensor, ...] | None = None

@@ -4,12 +4,19 @@ Every function returns the matplotlib figure, so that a reader can change it or 
 ``attention_heads`` returns bertviz's HTML.
 """
 
-from bertlab.plots.attention import attention_heads as attention_heads
-from bertlab.plots.attention import attention_heatmap as attention_heatmap
-from bertlab.plots.curves import learning_curves as learning_curves
-from bertlab.plots.predictions import confusion as confusion
-from bertlab.plots.predictions import span_probabilities as span_probabilities
-from bertlab.plots.style import COLOURS as COLOURS
-from bertlab.plots.style import INK as INK
-from bertlab.plots.style import QUIET as QUIET
-from bertlab.plots.style import use_style as use_style
+from bertlab.plots.attention import attention_heads, attention_heatmap
+from bertlab.plots.curves import learning_curves
+from bertlab.plots.predictions import confusion, span_probabilities
+from bertlab.plots.style import COLOURS, INK, QUIET, use_style
+
+__all__ = [
+    "COLOURS",
+    "INK",
+    "QUIET",
+    "attention_heads",
+    "attention_heatmap",
+    "confusion",
+    "learning_curves",
+    "span_probabilities",
+    "use_style",
+]

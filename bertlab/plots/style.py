@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 # Six colours that colour-blind readers can tell apart (after Okabe and Ito, 2008), in the order
 # in which the book uses them.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# The colour of text and of what a figure is about.
 INK = "#22262A"
+# The colour of what stands back: axes, ticks, lines to compare with.
 QUIET = "#7A828A"
 
 

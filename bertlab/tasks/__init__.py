@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from bertlab.tasks.classification import Classification as Classification
     from bertlab.tasks.named_entities import NamedEntities as NamedEntities
     from bertlab.tasks.question_answering import QuestionAnswering as QuestionAnswering
+    from bertlab.tasks.task import Features as Features
+    from bertlab.tasks.task import Task as Task
 
 _HOME = {
     "Classification": "classification",
+    "Features": "task",
     "NamedEntities": "named_entities",
     "QuestionAnswering": "question_answering",
+    "Task": "task",
     "load_task": "answering",
 }
 __all__ = list(_HOME)

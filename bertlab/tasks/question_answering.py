@@ -101,7 +101,7 @@ class QuestionAnswering(Task):
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """Return nothing: the head is the same for all data."""
+        """Return nothing, as the head is the same for all data."""
         return {}
 
     def features(self, records: Sequence[Record], labelled: bool) -> Features:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from bertlab.tokenization.checks import check_vocab, number_pieces, require
 
+# The five tokens that stand for no text: padding, an unknown word, the start of a text (its vector
+# sums the text up), the end of each text, and a hidden place. Tokenizers never cut them.
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_WORD = 100  # longer words become [UNK] unseen: greedy matching takes quadratic time
 _SPECIAL = re.compile("(" + "|".join(re.escape(token) for token in SPECIAL_TOKENS) + ")")
@@ -87,7 +89,9 @@ def normalise(text: str, lowercase: bool = True) -> list[Char]:
         lowercase: True for an uncased model.
 
     Returns:
-        The characters that remain. Source: chapter 1.
+        The characters that remain.
+
+    Source: chapter 1.
     """
     chars: list[Char] = []
     for place, char in enumerate(text):
@@ -133,7 +137,9 @@ def split_words(chars: Iterable[Char]) -> list[list[Char]]:
         chars: what ``normalise`` returns.
 
     Returns:
-        The words, as lists of characters. Source: chapter 1.
+        The words, as lists of characters.
+
+    Source: chapter 1.
     """
     words: list[list[Char]] = [[]]
     for char in chars:
@@ -161,7 +167,9 @@ def match_pieces(word: str, vocab: Collection[str]) -> list[str]:
 
     Returns:
         The pieces, or ``["[UNK]"]`` when some part fits no piece or the word is longer than 100
-        characters. Source: Wu et al. 2016, section 4.1; chapter 1.
+        characters.
+
+    Source: Wu et al. 2016, section 4.1; chapter 1.
     """
     if len(word) > MAX_WORD:
         return [UNK]

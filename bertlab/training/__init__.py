@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bertlab.training.loop import train as train
     from bertlab.training.objective import Batches as Batches
     from bertlab.training.objective import Objective as Objective
+    from bertlab.training.objective import Trainable as Trainable
     from bertlab.training.state import History as History
 
 _HOME = {
@@ -22,6 +23,7 @@ _HOME = {
     "EpochBatches": "batching",
     "History": "state",
     "Objective": "objective",
+    "Trainable": "objective",
     "TrainingConfig": "config",
     "train": "loop",
 }
