@@ -58,15 +58,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pages(site: Path) -> list[Path]:
-    found = sorted((site / "book").glob("*.html"))
+    found = sorted((site / "book").rglob("*.html"))
     assert len(found) >= len(CHAPTERS) + 4
     return found
 
 
 def test_every_chapter_and_page_is_in_the_table_of_contents() -> None:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    listed = [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
-    written = {f"book/{p.stem}" for p in [*CHAPTERS, *(ROOT / "book").glob("*.md")]}
+    entries = [entry for part in toc["parts"] for entry in part["chapters"]]
+    entries += [section for entry in entries for section in entry.get("sections", [])]
+    listed = [toc["root"], *(entry["file"] for entry in entries)]
+    markdown = [*(ROOT / "book").glob("*.md"), *(ROOT / "book" / "api").glob("*.md")]
+    paths = [path.relative_to(ROOT) for path in [*CHAPTERS, *markdown]]
+    written = {path.with_suffix("").as_posix() for path in paths}
     assert set(listed) == written
     chapters = [name for name in listed if re.match(r"book/\d\d_", name)]
     assert chapters == sorted(chapters)
