@@ -8,7 +8,7 @@
 #   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-all quick lint notebooks times results syllabus clean
+.PHONY: help book pdf serve test test-all quick lint notebooks times results syllabus clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -32,6 +32,9 @@ help: ## list these targets
 
 book: $(VENV)/.ready ## execute every chapter on this machine and build the site
 	@$(BIN)/python book/_ext/build.py $(if $(filter-out 0 no,$(OFFLINE)),--offline)
+
+pdf: $(VENV)/.ready ## execute every chapter and print the whole book into one PDF (needs Chromium)
+	@$(BIN)/python book/_ext/pdf.py
 
 serve: ## serve the built site on this machine (PORT=8000)
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }

@@ -1,4 +1,4 @@
-"""What the site needs beyond its theme: how chapters begin, where assets come from, what is left out.
+"""What the site needs beyond its theme: chapters' beginnings, assets, and what is left out.
 
 ``BERTLAB_EXECUTE=off`` builds the pages from the outputs that the notebooks hold. The tests do
 so, because they have just executed every notebook and compared its outputs.
@@ -34,6 +34,12 @@ def choose_assets(app: Sphinx, config: Config) -> None:
     if folder := os.environ.get("BERTLAB_ASSETS"):
         config.html_static_path.append(folder)
         config.mathjax_path = MATHJAX
+
+
+def load_math_everywhere(app: Sphinx) -> None:
+    """The book in one page needs MathJax, though its first text has no formula."""
+    if app.builder.name == "singlehtml":
+        app.set_html_assets_policy("always")
 
 
 def leave_out_thebe(app: Sphinx, config: Config) -> None:
@@ -99,6 +105,8 @@ def finish_pages(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     site = Path(app.outdir)
+    if app.builder.name == "singlehtml":  # its addresses are those of a page in the first folder
+        os.replace(site / f"{app.config.root_doc}.html", site / "index.html")
     for page in site.rglob("*.html"):
         old = new = page.read_text(encoding="utf-8")
         if page.name != "search.html":
@@ -113,6 +121,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", choose_execution)
     app.connect("config-inited", choose_assets)
     app.connect("config-inited", leave_out_thebe)
+    app.connect("builder-inited", load_math_everywhere)
     app.connect("doctree-read", report_time)
     app.connect("doctree-read", begin_chapter)
     app.connect("build-finished", finish_pages)

@@ -27,18 +27,19 @@ KERNEL_CHATTER = re.compile(r"\[IPKernelApp\]")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def build(output: Path, committed: bool, assets: Path | None) -> int:
+def build(output: Path, committed: bool, assets: Path | None, builder: str = "html") -> int:
     """Run Jupyter Book and return its exit status; pass on only what a reader can use.
 
     Args:
         output: ``_build`` is made in this folder.
         committed: do not execute the chapters.
         assets: a folder with the libraries that pages load; without it, CDNs have them.
+        builder: "html", or "singlehtml" for the whole book in one page.
     """
     # Not the script `jupyter-book`: it may not be on the PATH, or belong to another Python.
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(ROOT), "--path-output", str(output)]
-    command += ["--all", "-W", "--keep-going", "-n"]
+    command += ["--all", "-W", "--keep-going", "-n", "--builder", builder]
     environment = {**os.environ, **VARIABLES, "PYTHONUNBUFFERED": "1"}
     if committed:
         environment["BERTLAB_EXECUTE"] = "off"
@@ -76,6 +77,13 @@ def offline_assets() -> Path | None:
         return None
 
 
+def say_end_of_log(output: Path) -> None:
+    log = output / "_build" / "book.log"
+    lines = log.read_text(encoding="utf-8").splitlines()
+    print("\n".join(["", "The end of the log:", *lines[-15:]]))
+    print(f"\nThe book was not built. The whole log: {log}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the site of the book.")
     parser.add_argument("--committed", action="store_true", help="do not execute the chapters")
@@ -90,9 +98,7 @@ def main() -> int:
     assets = offline_assets() if options.offline else None
     status = build(output, options.committed, assets)
     if status:
-        log = (output / "_build" / "book.log").read_text(encoding="utf-8").splitlines()
-        print("\n".join(["", "The end of the log:", *log[-15:], ""]))
-        print(f"The book was not built. The whole log: {output / '_build' / 'book.log'}")
+        say_end_of_log(output)
     else:
         print(f"The book is ready. Open {output / '_build' / 'html' / 'index.html'}")
     return status

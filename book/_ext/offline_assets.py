@@ -2,7 +2,7 @@
 
     python book/_ext/offline_assets.py     install them and print where they are
 
-``package.json`` beside this file names the packages and ``package-lock.json`` holds their sums. They
+``package.json`` beside this file names the packages, ``package-lock.json`` holds their sums. They
 are installed below ``_build`` and never committed. Without them the pages take MathJax and
 bertviz's libraries from CDNs.
 """
