@@ -1,0 +1,84 @@
+"""Mends what the theme and bertviz write into pages that some readers could not use.
+
+Screen readers need names that agree with what is written, keyboards need to reach whatever
+scrolls, and a formula must not turn into an error. ``tests/browser`` finds such places with
+axe-core; here they are mended once for all pages.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+# What stands in the built HTML, what shall stand there, and why.
+MENDS = (
+    # A button whose name leaves out what is written on it can't be spoken to by voice.
+    (
+        r'(<button class="btn search-button-field [^>]*?) title="Search" aria-label="Search"',
+        r"\1",
+    ),
+    (r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    # The colour button says which colours are on: the name comes from the icon that is shown.
+    (r'(<button [^>]*?theme-switch-button[^>]*?) aria-label="Color mode"', r"\1"),
+    (r'(<i class="theme-switch [^>]*?) title="Light"', r'\1 title="Color mode: light"'),
+    (r'(<i class="theme-switch [^>]*?) title="Dark"', r'\1 title="Color mode: dark"'),
+    (r'(<i class="theme-switch [^>]*?) title="System Settings"', r'\1 title="Color mode: system"'),
+    # The book's name and the menu below it are a landmark.
+    (
+        r'<div id="pst-primary-sidebar" class',
+        '<div id="pst-primary-sidebar" role="region" aria-label="Book" class',
+    ),
+    # References: a list's children must be items, and the items' role is a deprecated one.
+    (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
+    (r'(<div class="citation"[^>]*?) role="doc-biblioentry"', r"\1"),
+    # A table's empty corner is no heading.
+    (r'<th class="head([^"]*)"><p></p></th>', r'<td class="head\1"></td>'),
+    # bertviz: its menus have no names, and its views scroll.
+    (r'<select id="(layer|filter)">', r'<select id="\1" aria-label="\1">'),
+    (
+        r'<div style="overflow-x: auto; background: white; color: black;">',
+        '<div tabindex="0" role="region" aria-label="Attention, interactive view" '
+        'style="overflow-x: auto; background: white; color: black;">',
+    ),
+)
+COMPILED = tuple((re.compile(pattern), words) for pattern, words in MENDS)
+
+
+def mended(page: str) -> str:
+    """Return a page's HTML with ``MENDS`` applied."""
+    for pattern, words in COMPILED:
+        page = pattern.sub(words, page)
+    return page
+
+
+def keep_tags(app: Sphinx, doctree: nodes.document, name: str) -> None:
+    r"""Leave formulas with a number of their own as they are.
+
+    Sphinx wraps a formula that has a line break (``\\``) into ``split``, where MathJax allows
+    no ``\tag``. The breaks of such formulas stand in environments of their own.
+    """
+    if app.builder.format != "html":
+        return
+    for formula in doctree.findall(nodes.math_block):
+        text = formula.astext()
+        if r"\tag{" in text and r"\\" in text and not formula.get("nowrap"):
+            formula.children[:] = [nodes.Text(rf"\[{text}\]")]
+            formula["nowrap"] = True
+
+
+def mend_pages(app: Sphinx, exception: Exception | None) -> None:
+    if exception or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        old = page.read_text(encoding="utf-8")
+        if (new := mended(old)) != old:
+            page.write_text(new, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("doctree-resolved", keep_tags)
+    app.connect("build-finished", mend_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
