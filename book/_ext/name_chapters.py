@@ -50,7 +50,8 @@ class Chapter:
     uses: frozenset[str]  # paths of names
 
 
-def public_names() -> list[Name]:
+@cache
+def public_names() -> tuple[Name, ...]:
     """Return every public name of every room, each once, in the rooms' order."""
     found = {"bertlab.__version__": Name("bertlab.__version__", "bertlab")}
     for room in bertlab._SUBMODULES:
@@ -58,7 +59,7 @@ def public_names() -> list[Name]:
             home = bertlab._HOME.get(short)
             path = f"bertlab.{short}" if home == room else f"bertlab.{room}.{short}"
             found[path] = Name(path, room)
-    return list(found.values())
+    return tuple(found.values())
 
 
 @cache
@@ -90,7 +91,7 @@ def _file(name: Name) -> str:
     return getattr(name.value, "__module__", "")
 
 
-def _chapter(path: Path, names: list[Name]) -> Chapter:
+def _chapter(path: Path, names: tuple[Name, ...]) -> Chapter:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
     heading = re.match(r"# (\d+)\. ([^:\n]+)", texts[0][1])
