@@ -5,16 +5,21 @@ It is built from the notebooks' committed outputs, which test_isolation.py compa
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import sys
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import build
+import offline_assets
+import pypdf
 import pytest
 import yaml
-from conftest import CHAPTERS, ROOT, run
+from conftest import CHAPTERS, ROOT, load_notebook, run
 
 
 class Page(HTMLParser):
@@ -45,16 +50,20 @@ def parse(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("site")
+def built(output: Path, *options: str) -> Path:
+    """Build the site from the committed outputs, without a warning, and return its folder."""
     tool = str(ROOT / "book" / "_ext" / "build.py")
-    result = run([sys.executable, tool, "--committed", "--output", str(output)])
+    result = run([sys.executable, tool, "--committed", *options, "--output", str(output)])
     assert result.returncode == 0, result.stdout
     assert "The book is ready" in result.stdout
     log = (output / "_build" / "book.log").read_text(encoding="utf-8")
     assert "WARNING" not in log
     return output / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("site"))
 
 
 def pages(site: Path) -> list[Path]:
@@ -112,6 +121,106 @@ def test_the_site_opens_on_the_landing_page_with_its_picture(site: Path) -> None
     assert "book/intro.html" in (site / "index.html").read_text(encoding="utf-8")
     sources = [image.get("src") or "" for image in parse(site / "book" / "intro.html").images]
     assert any("path.svg" in source for source in sources)
+
+
+def test_no_page_has_the_script_of_live_kernels(site: Path) -> None:
+    for page in pages(site):
+        assert "thebe" not in page.read_text(encoding="utf-8"), page.name
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda p: p.stem)
+def test_a_chapter_begins_with_its_times_and_the_ways_to_open_it(chapter: Path, site: Path) -> None:
+    text = (site / "book" / f"{chapter.stem}.html").read_text(encoding="utf-8")
+    facts = re.search(r'<p class="chapter-facts">(.*?)</p>', text)
+    assert facts
+    cells = load_notebook(chapter)["cells"]
+    time = re.search(r"^Time: about (.*)$", cells[0]["source"], re.MULTILINE)
+    assert time
+    assert f"About {time[1]}" in facts[1]
+    exercises = sum(
+        len(re.findall(r"^#+ Exercise \d", cell["source"], re.MULTILINE))
+        for cell in cells
+        if cell["cell_type"] == "markdown"
+    )
+    assert f"· {exercises} exercises" in facts[1]
+    assert text.count("Time: about") == 0, "the line of times stands twice"
+    bar = re.search(r'<p class="chapter-links">(.*?)</p>', text, re.DOTALL)
+    assert bar
+    assert re.findall(r">([^<]+)</a>", bar[1]) == [
+        "Open in Colab",
+        "Open in Binder",
+        "Download the notebook",
+        "Edit this page",
+    ]
+    assert re.search(r'</h1>\s*<div class="chapter-bar', text), "the bar is not below the title"
+
+
+def test_the_page_for_wrong_addresses_works_at_any_depth(site: Path) -> None:
+    page = parse(site / "404.html")
+    inner = [link for link in page.links if not urlsplit(link).scheme and link[0] != "#"]
+    assert len(inner) > len(CHAPTERS)
+    for link in inner:
+        assert link.startswith("/bertlab/"), f"{link} would depend on the wrong address"
+        path = unquote(urlsplit(link).path).removeprefix("/bertlab/")
+        assert (site / path).is_file(), link
+
+
+def test_an_offline_site_asks_nobody_else(tmp_path: Path) -> None:
+    if shutil.which("npm") is None and "CI" not in os.environ:
+        pytest.skip("needs npm, which comes with Node.js")
+    html = built(tmp_path, "--offline")
+    for path in html.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        loaded = re.findall(r'<(?:script|img|iframe)\b[^>]*\bsrc="([^"]*)"', text)
+        loaded += re.findall(r'<link rel="stylesheet"[^>]*\bhref="([^"]*)"', text)
+        loaded += re.findall(r"(?:d3|jquery): '([^']*)'", text)  # what require.js fetches
+        for address in loaded:
+            assert "//" not in address, f"{path.name} loads {address}"
+    chapter = (html / "book" / "04_looking_inside.html").read_text(encoding="utf-8")
+    assert "_static/vendor/mathjax/tex-mml-chtml.js" in chapter
+    assert "d3: '../_static/vendor/d3.min'" in chapter
+    for library in ("require.js", "d3.min.js", "jquery.min.js", "mathjax/tex-mml-chtml.js"):
+        assert (html / "_static" / "vendor" / library).stat().st_size > 10_000
+
+
+def test_without_npm_the_pages_take_what_they_need_from_cdns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(offline_assets, "FOLDER", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert build.offline_assets() is None
+    said = capsys.readouterr().out
+    assert "from CDNs" in said
+    assert "npm is not on the PATH" in said
+
+
+def test_a_failing_npm_is_named_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\necho 'no such host' >&2\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setattr(offline_assets, "FOLDER", tmp_path / "packages")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(offline_assets.NoAssetsError, match="no such host"):
+        offline_assets.install()
+    assert not list((tmp_path / "packages").iterdir())
+
+
+@pytest.mark.slow
+def test_the_whole_book_is_printed_with_its_outline(tmp_path: Path) -> None:
+    tool = str(ROOT / "book" / "_ext" / "pdf.py")
+    result = run([sys.executable, tool, "--committed", "--output", str(tmp_path)])
+    if "Chromium is missing" in result.stdout and "CI" not in os.environ:
+        pytest.skip("needs Chromium: playwright install chromium")
+    assert result.returncode == 0, result.stdout
+    pdf = pypdf.PdfReader(tmp_path / "_build" / "bertlab.pdf")
+    text = "\n".join(page.extract_text() for page in pdf.pages)
+    assert "not allowed in" not in text, "a formula that MathJax could not read"
+    headings = str(pdf.outline)
+    for chapter in CHAPTERS:
+        title = load_notebook(chapter)["cells"][0]["source"].splitlines()[0].removeprefix("# ")
+        assert title.split(":")[0] in headings, title
 
 
 @pytest.mark.slow
