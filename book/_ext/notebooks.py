@@ -6,7 +6,8 @@
 
 Each notebook runs in an empty folder of its own, on the Python that runs this script (or on
 ``--python``). The normal form holds nothing that differs between two runs: running ``run`` a
-second time changes no byte. ``--times FILE.json`` also records how long each chapter took.
+second time changes no byte. ``--times FILE.json`` also records how long each chapter took, when,
+and with which versions.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import argparse
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
@@ -38,6 +41,7 @@ VARIABLES = {
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 TIMEOUT = 600  # seconds a cell may take
+LIBRARIES = ("bertlab", "torch", "transformers")  # their versions stand beside the times
 
 
 def execute(notebook: nbformat.NotebookNode, name: str, python: str = sys.executable) -> float:
@@ -177,24 +181,49 @@ def main(arguments: list[str] | None = None) -> int:
             failed += 1
             print(error, file=sys.stderr, flush=True)
     if options.times and not failed:
-        record_times(options.times, times)
+        record_times(options.times, times, options.python)
     return 1 if failed else 0
 
 
-def record_times(path: Path, times: dict[str, float]) -> None:
-    """Put these chapters' seconds, and where they were measured, into the file of times."""
+def record_times(path: Path, times: dict[str, float], python: str = sys.executable) -> None:
+    """Put these chapters' seconds, and when and where they were measured, into the file of times.
+
+    Args:
+        path: the file; what it says of other chapters stays.
+        times: seconds by the notebook's name.
+        python: the interpreter that ran the cells.
+    """
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     seconds = {**old.get("seconds", {}), **{name: round(s, 1) for name, s in times.items()}}
-    version = ".".join(map(str, sys.version_info[:2]))
+    run = {"date": datetime.now(UTC).date().isoformat(), **versions(python)}
+    last_run = {**old.get("last_run", {}), **dict.fromkeys(times, run)}
     record = {
         "what": "seconds to execute each chapter, start of the kernel included",
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
-        "python": version,
+        "python": ".".join(run["python"].split(".")[:2]),
         "seconds": dict(sorted(seconds.items())),
+        "last_run": dict(sorted(last_run.items())),
     }
     write(path, json.dumps(record, indent=1) + "\n")
+
+
+def versions(python: str) -> dict[str, str]:
+    """Ask an interpreter for its own version and those of the libraries that outputs depend on."""
+    code = f"""
+import json, platform
+from importlib.metadata import PackageNotFoundError, version
+found = {{"python": platform.python_version()}}
+for name in {LIBRARIES}:
+    try:
+        found[name] = version(name)
+    except PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+    answer = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    return {str(name): str(number) for name, number in json.loads(answer.stdout).items()}
 
 
 if __name__ == "__main__":
