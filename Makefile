@@ -8,7 +8,7 @@
 #   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf serve test test-all quick lint notebooks times results syllabus clean
+.PHONY: help book pdf serve test test-all quick lint notebooks times results syllabus widgets clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -68,6 +68,9 @@ results: $(VENV)/.ready ## write the book's page of results from what the benchm
 
 syllabus: $(VENV)/.ready ## write the instructors' tables from chapters, exercises and assignments
 	@$(BIN)/python book/_ext/syllabus.py
+
+widgets: $(VENV)/.ready ## compute the numbers of the site's interactive figures (runs chapter 10's training)
+	@$(BIN)/python book/_ext/widget_data.py
 
 clean: ## remove what was built, and the environment
 	rm -rf _build build dist *.egg-info $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .hypothesis
