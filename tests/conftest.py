@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))  # the book's tools are scripts, not a package
@@ -53,6 +54,27 @@ class CleanEnvironment(NamedTuple):
     python: str
     wheel: Path
     site_packages: Path
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site from the notebooks' outputs, built once for all of pytest-xdist's processes.
+
+    It is the one of ``make book OFFLINE=1``; without npm its pages load MathJax from a CDN.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    output = base / "site"
+    with FileLock(base / "site.lock"):
+        if not (output / "built").is_file():
+            tool = str(ROOT / "book" / "_ext" / "build.py")
+            command = [sys.executable, tool, "--committed", "--offline", "--output", str(output)]
+            result = run(command)
+            if result.returncode:
+                pytest.fail(f"The site was not built:\n{result.stdout}", pytrace=False)
+            (output / "built").touch()
+    return output / "_build" / "html"
 
 
 @pytest.fixture(autouse=True)

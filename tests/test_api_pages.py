@@ -17,7 +17,6 @@ import name_chapters
 import pytest
 import source_lines
 from conftest import ROOT
-from test_book import site as site  # the fixture: the site as it is built from committed outputs
 
 import bertlab
 

@@ -50,22 +50,6 @@ def parse(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-def built(output: Path, *options: str) -> Path:
-    """Build the site from the committed outputs, without a warning, and return its folder."""
-    tool = str(ROOT / "book" / "_ext" / "build.py")
-    result = run([sys.executable, tool, "--committed", *options, "--output", str(output)])
-    assert result.returncode == 0, result.stdout
-    assert "The book is ready" in result.stdout
-    log = (output / "_build" / "book.log").read_text(encoding="utf-8")
-    assert "WARNING" not in log
-    return output / "_build" / "html"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(tmp_path_factory.mktemp("site"))
-
-
 def pages(site: Path) -> list[Path]:
     found = sorted((site / "book").rglob("*.html"))
     assert len(found) >= len(CHAPTERS) + 4
@@ -165,22 +149,25 @@ def test_the_page_for_wrong_addresses_works_at_any_depth(site: Path) -> None:
         assert (site / path).is_file(), link
 
 
-def test_an_offline_site_asks_nobody_else(tmp_path: Path) -> None:
+def test_the_site_is_built_without_a_warning(site: Path) -> None:
+    assert "WARNING" not in (site.parent / "book.log").read_text(encoding="utf-8")
+
+
+def test_an_offline_site_asks_nobody_else(site: Path) -> None:
     if shutil.which("npm") is None and "CI" not in os.environ:
         pytest.skip("needs npm, which comes with Node.js")
-    html = built(tmp_path, "--offline")
-    for path in html.rglob("*.html"):
+    for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         loaded = re.findall(r'<(?:script|img|iframe)\b[^>]*\bsrc="([^"]*)"', text)
         loaded += re.findall(r'<link rel="stylesheet"[^>]*\bhref="([^"]*)"', text)
         loaded += re.findall(r"(?:d3|jquery): '([^']*)'", text)  # what require.js fetches
         for address in loaded:
             assert "//" not in address, f"{path.name} loads {address}"
-    chapter = (html / "book" / "04_looking_inside.html").read_text(encoding="utf-8")
+    chapter = (site / "book" / "04_looking_inside.html").read_text(encoding="utf-8")
     assert "_static/vendor/mathjax/tex-mml-chtml.js" in chapter
     assert "d3: '../_static/vendor/d3.min'" in chapter
     for library in ("require.js", "d3.min.js", "jquery.min.js", "mathjax/tex-mml-chtml.js"):
-        assert (html / "_static" / "vendor" / library).stat().st_size > 10_000
+        assert (site / "_static" / "vendor" / library).stat().st_size > 10_000
 
 
 def test_without_npm_the_pages_take_what_they_need_from_cdns(
