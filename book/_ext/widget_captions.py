@@ -69,7 +69,7 @@ def spans_caption(data: dict[str, Any]) -> tuple[str, str]:
         f"{setting['stride'] or 'nothing'}"
         for question in data["questions"]
         for setting in question["settings"]
-        if not _holders(question, setting)
+        if not holders(question, setting)
     ]
     windows = [
         (len(question["question_pieces"]) + 2, window)
@@ -97,7 +97,7 @@ def _right(question: dict[str, Any]) -> int:
     return sum(question["context"][a["start"] : a["end"]].lower() in accepted for a in answers)
 
 
-def _holders(question: dict[str, Any], setting: dict[str, Any]) -> list[int]:
+def holders(question: dict[str, Any], setting: dict[str, Any]) -> list[int]:
     """Return the windows that hold the first accepted answer whole."""
     start = question["answer_start"]
     end = start + len(question["accepted"][0])

@@ -28,7 +28,7 @@ class Widget:
     """An interactive figure.
 
     Attributes:
-        name: of its files in ``_static/widgets``: NAME.json and NAME.js.
+        name: of its files in ``_static/widgets``: NAME.json, NAME.js and NAME.css.
         cell: the id of the cell that it follows.
         paragraphs: how many of the paragraphs after that cell come first.
         title: what stands above it.
@@ -118,10 +118,11 @@ def place(app: Sphinx, doctree: nodes.document, name: str) -> None:
 
 
 def load_files(app: Sphinx, name: str, template: str, context: object, doctree: object) -> None:
-    """Let only pages with a widget load its script and style."""
+    """Let only pages with a widget load its script and styles."""
     widget = WIDGETS.get(name)
     if widget is not None and app.builder.name in BUILDERS:
         app.add_css_file("widgets/widgets.css")
+        app.add_css_file(f"widgets/{widget.name}.css")
         app.add_js_file(f"widgets/{widget.name}.js", loading_method="defer")
 
 

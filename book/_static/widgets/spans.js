@@ -9,8 +9,7 @@
     node.append(...children);
     return node;
   };
-  const labelled = (words, control) =>
-    make("label", {}, make("span", {}, words), control);
+  const labelled = (words, control) => make("label", {}, make("span", {}, words), control);
   const option = (value, words) => make("option", { value }, words);
   const number = (thousandths, digits = 3) =>
     (thousandths / 1000).toFixed(digits).replace("-", "−");
@@ -54,6 +53,7 @@
     const { longest, questions } = JSON.parse(figure.querySelector("script").textContent);
     const state = { question: 0, length: 96, stride: 24, window: 0, start: 0, end: 0 };
     const current = () => questions[state.question];
+    const settings = () => current().settings.filter((one) => one.length === state.length);
     let rows = []; // of the current setting's windows
     let truth = [0, 0]; // the true answer's first and last piece
 
@@ -122,9 +122,7 @@
     /* A new question or other windows. */
     function decode() {
       const one = current();
-      const setting = one.settings.find(
-        ({ length: l, stride: s }) => l === state.length && s === state.stride,
-      );
+      const setting = settings().find((each) => each.stride === state.stride);
       rows = setting.windows.map((window) => rowOf(one, window, longest));
       const scores = rows.map((row) => row.sum(row.best.start, row.best.end));
       const winner = highest(scores);
@@ -262,10 +260,6 @@
         `From this start, ${fits} of ${row.places} ends are allowed: ${before} stand before it, ` +
         `${context - before - fits} would make it too long, and ${row.places - context} are ` +
         "question or special tokens.";
-    }
-
-    function settings() {
-      return current().settings.filter((one) => one.length === state.length);
     }
 
     function newSetting() {
