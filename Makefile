@@ -8,7 +8,7 @@
 #   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf serve test test-all quick lint notebooks times results syllabus widgets clean
+.PHONY: help book pdf serve test test-all test-oldest test-newest quick lint notebooks times results syllabus widgets clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -25,10 +25,13 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 COVERAGE = --cov=bertlab --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
 # Tests of notebooks, site and wheel; the others are the quick ones.
 HOUSE = tests/test_book.py tests/test_isolation.py tests/test_notebooks.py tests/test_packaging.py
+# The package's own tests, which need nothing of the book.
+UNITS = tests/test_cli.py tests/test_files.py tests/test_hub.py $(addprefix tests/,data exercises metrics \
+  model plots pretraining tasks tokenization training)
 
 help: ## list these targets
 	@echo "make TARGET, where TARGET is"
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
 book: $(VENV)/.ready ## execute every chapter on this machine and build the site
 	@$(BIN)/python book/_ext/build.py $(if $(filter-out 0 no,$(OFFLINE)),--offline)
@@ -46,6 +49,17 @@ test: lint $(VENV)/.ready-test ## all that CI runs: lint, types, units, notebook
 
 test-all: lint $(VENV)/.ready-test ## the same with the long tests
 	@$(PYTEST) $(COVERAGE)
+
+test-oldest: BIN = .venv-oldest/bin
+test-newest: BIN = .venv-newest/bin
+
+test-oldest: ## the package's tests with the oldest versions that it promises to work with
+	@$(MAKE) .venv-oldest/.ready-test VENV=.venv-oldest CONSTRAINTS="-c constraints-oldest.txt"
+	@$(PYTEST) -m "not slow" $(UNITS)
+
+test-newest: ## all tests with the newest versions of everything
+	@$(MAKE) .venv-newest/.ready-test VENV=.venv-newest CONSTRAINTS=
+	@$(PYTEST) -m "not slow"
 
 quick: $(VENV)/.ready ## the unit tests only
 	@$(PYTEST) -m "not slow" $(HOUSE:%=--ignore=%)
@@ -73,7 +87,7 @@ widgets: $(VENV)/.ready ## compute the numbers of the site's interactive figures
 	@$(BIN)/python book/_ext/widget_data.py
 
 clean: ## remove what was built, and the environment
-	rm -rf _build build dist *.egg-info $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .hypothesis
+	rm -rf _build build dist *.egg-info $(VENV) .venv-oldest .venv-newest .mypy_cache .ruff_cache .pytest_cache .coverage .hypothesis
 
 # The environment: made when missing, brought up to date when the dependencies or their pins change.
 $(VENV)/.ready: pyproject.toml constraints.txt
