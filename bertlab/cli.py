@@ -108,6 +108,17 @@ def _version(name: str) -> str:
         return f"MISSING: pip install {name}"
 
 
+def _memory_is_full(error: MemoryError | RuntimeError) -> str:
+    """Return what helps; raise the error again if it is another one."""
+    from bertlab.training.memory import TRAINING, explained
+
+    try:
+        with explained(TRAINING):
+            raise error
+    except MemoryError as full:
+        return str(full)
+
+
 def _device() -> str:
     import torch
 
@@ -166,11 +177,8 @@ def main() -> None:
     except (FloatingPointError, OSError) as error:  # OSError: such as a full disk
         print(f"bertlab: {error}", file=sys.stderr)
         sys.exit(1)
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's, which isn't imported here
-            raise
-        advice = "lower --batch-size or --max-length, or compute in parts with --accumulation 2"
-        print(f"bertlab: the GPU's memory is full: {advice}", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        print(f"bertlab: {_memory_is_full(error)}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -6,8 +6,11 @@ Models and tokenizers both look here, so that a name means the same to both.
 from __future__ import annotations
 
 import os
+import socket
 from os import PathLike
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 WEIGHTS = Path(__file__).parent / "weights"
 BUNDLED = ("bertlab-mini",)
@@ -53,11 +56,11 @@ def find_file(
     Args:
         name_or_path: the bundled checkpoint's name, a folder, or a hub id.
         filename: a file's name in it, such as ``config.json``.
-        cached_only: don't ask the hub. An unreachable hub costs half a minute a file, so ask once.
+        cached_only: don't ask the hub, look into its cache.
 
     Raises:
         FileNotFoundError: when there is no such checkpoint, or the hub can't be reached and the
-            file isn't in its cache; the message says what was tried.
+            file isn't in its cache; the message says what helps.
         ValueError: when the name is a file's.
     """
     folder = find_folder(name_or_path)
@@ -73,8 +76,9 @@ def find_file(
     )
 
     name = os.fspath(name_or_path)
+    reachable = not cached_only and is_reachable()
     try:
-        return Path(hf_hub_download(name, filename, local_files_only=cached_only))
+        return Path(hf_hub_download(name, filename, local_files_only=not reachable))
     except RemoteEntryNotFoundError:
         return None  # the hub answered: the model has no such file
     except RepositoryNotFoundError as error:
@@ -85,8 +89,39 @@ def find_file(
     except HFValidationError as error:
         raise FileNotFoundError(f"{name!r} is neither a folder here nor a hub id") from error
     except (LocalEntryNotFoundError, OSError) as error:  # offline, or the connection failed
+        why = out_of_reach() if not reachable else f"the download failed ({type(error).__name__})"
         raise FileNotFoundError(
-            f"{name!r} is no folder here, and {filename} could not be had from the hub "
-            f"({type(error).__name__}). Check the spelling and the connection; without one, give "
-            "a folder that holds the checkpoint"
+            f"{name!r} is no folder here, and {filename} could not be had from the hub: {why}. "
+            "What helps: check the spelling and the connection, and run this again; or fetch it "
+            f"on a machine with a connection, `hf download {name} --local-dir FOLDER`, and give "
+            'that folder in place of the name; in a chapter, PROFILE = "mini" needs no hub'
         ) from error
+
+
+def is_reachable() -> bool:
+    """Tell within seconds whether the hub may be asked and can be reached.
+
+    Its own library tries again and again for half a minute, for each file.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    hub = urlsplit(constants.ENDPOINT)
+    if getproxies().get(hub.scheme):
+        return True  # the proxy's matter
+    port = hub.port or (443 if hub.scheme == "https" else 80)
+    try:
+        socket.create_connection((hub.hostname or "", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def out_of_reach() -> str:
+    """Say why the hub isn't asked."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "it isn't in the hub's cache here, and HF_HUB_OFFLINE forbids to ask the hub"
+    return f"it isn't in the hub's cache here, and {constants.ENDPOINT} can't be reached"

@@ -134,7 +134,9 @@ def test_a_full_gpu_is_no_traceback_and_a_bug_is_one(
     with pytest.raises(SystemExit) as stop:
         run(monkeypatch, *words)
     assert stop.value.code == 1
-    assert "the GPU's memory is full: lower --batch-size" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "bertlab: the GPU's memory is full. What helps: accumulation=2, or more" in error
+    assert "--batch-size" in error
     with pytest.raises(RuntimeError, match="a bug"):
         run(monkeypatch, *words)
 

@@ -1,13 +1,16 @@
 """A name means the same checkpoint to models and tokenizers, and what can't be had is said."""
 
 import shutil
+import socket
+import time
 from pathlib import Path
 
+import datasets
 import pytest
 from huggingface_hub import errors
 
 import bertlab
-from bertlab.hub import find_file, find_folder
+from bertlab.hub import find_file, find_folder, is_reachable
 
 CONFIG = bertlab.BertConfig.tiny(vocab_size=60)
 
@@ -73,6 +76,7 @@ def test_the_hub_is_asked_once_when_it_is_out_of_reach(monkeypatch: pytest.Monke
         raise errors.LocalEntryNotFoundError("offline")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setattr("bertlab.hub.is_reachable", lambda: True)
     with pytest.raises(FileNotFoundError, match="could not be had"):
         bertlab.load_tokenizer("someone/small-bert")
     assert asked.count(False) == 1
@@ -84,7 +88,7 @@ def test_the_hub_is_asked_once_when_it_is_out_of_reach(monkeypatch: pytest.Monke
     [
         (errors.RepositoryNotFoundError, r"neither a folder here nor a model on the hub"),
         (errors.HFValidationError, r"neither a folder here nor a hub id"),
-        (ConnectionError, r"\(ConnectionError\). Check the spelling and the connection"),
+        (ConnectionError, r"the download failed \(ConnectionError\). What helps: check the"),
     ],
 )
 def test_answers_of_the_hub_become_sentences(
@@ -94,6 +98,7 @@ def test_answers_of_the_hub_become_sentences(
         raise kind.__new__(kind)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setattr("bertlab.hub.is_reachable", lambda: True)
     with pytest.raises(FileNotFoundError, match=message):
         find_file("someone/small-bert", "config.json")
 
@@ -137,3 +142,32 @@ def test_the_bundled_name_is_the_packages_own(
         find_folder("bertlab-mini")
     checkpoint.rename(checkpoint.parent / "bertlab-mini")
     assert bertlab.BertModel.from_pretrained("bertlab-mini").config == CONFIG
+
+
+def test_a_hub_out_of_reach_costs_no_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's library would try six times; here one look at the port is enough."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, but it doesn't listen: refused
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("bertlab.hub.getproxies", dict)
+        assert not is_reachable()
+        start = time.monotonic()
+        for load in (bertlab.BertModel.from_pretrained, bertlab.load_tokenizer, bertlab.data.load):
+            with pytest.raises(FileNotFoundError, match="What helps: check the spelling"):
+                load("someone/small-bert")
+        assert time.monotonic() - start < 15
+        assert not datasets.config.HF_HUB_OFFLINE, "left as it was"
+        nobody.listen()
+        assert is_reachable()
+
+
+def test_a_proxy_is_trusted_and_the_variable_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("bertlab.hub.getproxies", lambda: {"https": "http://proxy:3128"})
+    assert is_reachable()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert not is_reachable()
+    with pytest.raises(FileNotFoundError, match=r"HF_HUB_OFFLINE forbids.*PROFILE = \"mini\""):
+        find_file("someone/small-bert", "config.json")

@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from bertlab.data.errors import DataError
 from bertlab.data.hub_table import DEV_NAMES, HUB_SETS, HubSet
 from bertlab.data.report import Notes, Report
 from bertlab.data.squad import QuestionReader
+from bertlab.hub import is_reachable, out_of_reach
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -69,13 +72,16 @@ def _fetch(name: str, known: HubSet | None) -> dict[str, Any]:
     if known is not None:
         configuration = known.configuration or ""
         options = {"revision": known.revision} if known.revision else {}
+    reachable = is_reachable()
     try:
-        return dict(datasets.load_dataset(identifier, configuration or None, **options))
+        with nullcontext() if reachable else _cache_only():
+            return dict(datasets.load_dataset(identifier, configuration or None, **options))
     except OSError as error:
+        why = out_of_reach() if not reachable else f"the hub said {type(error).__name__}"
         raise FileNotFoundError(
             f"{name!r} is no bundled set and no folder here, and no data set of that name could be "
-            f"had from the hub ({type(error).__name__}). Check the spelling and the connection; "
-            "without one, give files"
+            f"had from the hub: {why}. What helps: check the spelling and the connection, and run "
+            'this again; or give files of your own; in a chapter, PROFILE = "mini" needs no hub'
         ) from error
     except (ValueError, RuntimeError) as error:
         raise DataError(
@@ -83,6 +89,20 @@ def _fetch(name: str, known: HubSet | None) -> dict[str, Any]:
             found=f"a data set that does not open ({str(error).strip()})",
             expected='an id, or "id:configuration", of a set in parquet',
         ) from error
+
+
+@contextmanager
+def _cache_only() -> Iterator[None]:
+    """Keep ``datasets`` from trying for half a minute what can't be reached."""
+    import datasets
+    from huggingface_hub import constants
+
+    former = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = former
 
 
 def _guess(name: str, splits: dict[str, Any]) -> HubSet:

@@ -24,6 +24,7 @@ from bertlab.files import write_text
 from bertlab.hub import find_file
 from bertlab.training.batching import EpochBatches, Row, by_length, pad
 from bertlab.training.config import TrainingConfig
+from bertlab.training.memory import PREDICTION, explained
 from bertlab.training.objective import Objective
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ class Task(ABC):
         What should be said of the records, such as ``{"texts cut": 3}``, is in ``counts``.
 
         Raises:
+            OutOfMemory: when the memory is full; the message says what helps.
             ValueError: when there are no records.
         """
         return self.examine(model, records, batch_size, progress_bar)[1]
@@ -233,7 +235,7 @@ class Task(ABC):
         training = model.training
         model.eval()
         bar = tqdm(total=len(rows), desc=self.name, unit=" rows", delay=2, disable=not progress_bar)
-        with torch.inference_mode(), bar:
+        with torch.inference_mode(), bar, explained(PREDICTION):
             for chosen in by_length(rows, batch_size):
                 batch = pad([rows[index] for index in chosen], int(self.tokenizer.pad_token_id))
                 count = objective.counts(batch)["loss"] if labelled else 0

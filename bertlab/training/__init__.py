@@ -2,7 +2,8 @@
 
 ``config`` how a run trains · ``batching`` rows of like length · ``loop`` the loop itself ·
 ``objective`` what it asks of data and models · ``run`` the update, and how far a run has come ·
-``memory`` of a CPU · ``state`` what a run needs to go on · ``folder`` where a command writes.
+``memory`` what helps where it is full · ``state`` what a run needs to go on ·
+``folder`` where a command writes.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -18,6 +18,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from bertlab.training.config import TrainingConfig
+from bertlab.training.memory import TRAINING, explained
 from bertlab.training.objective import Batches, Objective, Trainable
 from bertlab.training.run import Run
 from bertlab.training.state import History
@@ -65,6 +66,7 @@ def train(
         FileNotFoundError: when there is nothing to resume.
         FloatingPointError: when the loss is no finite number any more.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step at hand is done and saved.
+        OutOfMemory: when the memory is full; the message says which settings help.
         ValueError: when the run's length is in epochs and the batches have none, when ``metric``
             isn't among the figures or is missing for ``patience``, or when the tracker isn't
             installed.
@@ -101,7 +103,7 @@ def train(
     saved = counters.seconds
     shown = progress_bar and run.accelerator.is_main_process
     bar = tqdm(total=100, disable=not shown, bar_format=_BAR, dynamic_ncols=True)
-    with _deferred_interrupts() as interrupts, bar:
+    with _deferred_interrupts() as interrupts, bar, explained(TRAINING):
         interrupted = False
         while not (run.finished() or interrupted):
             run.update()

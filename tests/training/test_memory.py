@@ -1,13 +1,22 @@
-"""Large blocks are asked for once, not in each update."""
+"""Large blocks are asked for once, not in each update; where memory is full, words help."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+from datasets import Dataset
+from torch import nn
+from toy_runs import Endless, Toy, settings
 
-from bertlab.training import memory
+import bertlab
+from bertlab.tasks import Classification
+from bertlab.training import memory, train
+
+TOO_MUCH = 2**50  # bytes; no machine has a pebibyte
 
 # The number of pages that the system had to bring, for twenty blocks of 48 MB, each freed.
 COUNT = """
@@ -43,3 +52,60 @@ def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _name: object())
     assert not memory.keep_freed_memory()
+
+
+# ---------------------------------------------------------------------------------------------
+# Full
+
+
+@pytest.mark.parametrize(
+    ("take", "whose"),
+    [
+        (lambda: torch.empty(TOO_MUCH, dtype=torch.int8), "the computer's"),
+        (lambda: np.empty(TOO_MUCH, dtype=np.int8), "the computer's"),
+        (lambda: bytearray(TOO_MUCH), "the computer's"),
+        (lambda: fail(torch.OutOfMemoryError("CUDA out of memory. Tried to")), "the GPU's"),
+        (lambda: fail(RuntimeError("MPS backend out of memory (MPS allocated")), "the GPU's"),
+        (lambda: fail(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED")), "the GPU's"),
+    ],
+)
+def test_full_memory_is_told_by_whatever_ran_out(take, whose: str) -> None:
+    """Of CPU, NumPy and Python these are the real errors; of GPUs, what PyTorch says there."""
+    with (
+        pytest.raises(memory.OutOfMemory, match=rf"{whose} memory is full. What helps: fewer"),
+        memory.explained("fewer"),
+        memory.explained("fewer"),  # within: explained once
+    ):
+        take()
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def test_another_error_stays_itself() -> None:
+    with pytest.raises(RuntimeError, match="a bug"), memory.explained("fewer"):
+        fail(RuntimeError("a bug"))
+
+
+class Greedy(nn.Module):
+    """A model that wants more memory than there is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, **_: torch.Tensor) -> torch.Tensor:
+        return torch.empty(TOO_MUCH, dtype=torch.int8)
+
+
+def test_training_and_prediction_name_the_settings_that_help() -> None:
+    def greedy(_: int) -> None:
+        torch.empty(TOO_MUCH, dtype=torch.int8)
+
+    with pytest.raises(memory.OutOfMemory, match=r"accumulation=2.*--max-length.*bf16.*restart"):
+        train(Toy(), Endless(greedy), settings(steps=2), progress_bar=False)
+    records = Dataset.from_list([{"text": "a", "label": "x"}, {"text": "b", "label": "y"}])
+    task = Classification(bertlab.load_tokenizer("bertlab-mini"), records)
+    with pytest.raises(memory.OutOfMemory, match="smaller batch_size"):
+        list(task.predict(Greedy(), records))
