@@ -96,7 +96,7 @@ def predict(config: Annotated[PredictConfig, tyro.conf.arg(name="")]) -> None:
 def assign() -> None:
     """Assignments that grade themselves: build, check, collect, grade, report.
 
-    For teachers; bertlab assign --help tells more. Needs nbgrader: pip install "bertlab[grading]"
+    For teachers; bertlab assign --help tells more. Needs nbgrader: pip install "nbgrader>=0.9.5"
     """
     # ``main`` gives the words after it to an app of its own, for which other helps needn't wait.
 

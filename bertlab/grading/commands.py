@@ -95,6 +95,5 @@ def report(config: Annotated[ReportConfig, _UNNAMED]) -> None:
 def _require_nbgrader() -> None:
     if find_spec("nbgrader") is None:
         raise ValueError(
-            'grading needs nbgrader, which isn\'t installed: pip install "bertlab[grading]", or '
-            'in a clone pip install -e ".[grading]"'
+            'grading needs nbgrader, which isn\'t installed: pip install "nbgrader>=0.9.5"'
         )

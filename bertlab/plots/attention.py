@@ -138,7 +138,8 @@ def attention_heads(
         import bertviz
     except ImportError as error:
         raise ImportError(
-            'attention_heads draws with bertviz, which is not installed: pip install "bertlab[viz]"'
+            "attention_heads draws with bertviz, which isn't installed: "
+            'pip install "bertviz>=1.4.1"'
         ) from error
 
     # Tokens land in a script: a "<" in them could end it, so it travels as another character.

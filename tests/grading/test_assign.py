@@ -61,7 +61,7 @@ def test_without_the_extra_one_line_says_how_to_install_it(
     code, _, said = run("build")
     assert code == 2
     assert said.count("\n") == 1
-    assert 'pip install "bertlab[grading]"' in said
+    assert 'pip install "nbgrader>=0.9.5"' in said
 
 
 def test_build_and_collect_from_the_command_line(

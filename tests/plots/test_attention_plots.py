@@ -178,5 +178,5 @@ def test_weights_that_bertviz_would_choke_on_are_explained(weights: Any, words: 
 
 def test_without_bertviz_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bertviz", None)
-    with pytest.raises(ImportError, match=r'pip install "bertlab\[viz\]"'):
+    with pytest.raises(ImportError, match=r'pip install "bertviz>=1\.4\.1"'):
         plots.attention_heads([torch.ones(1, 1, 3, 3)], TOKENS)
