@@ -8,7 +8,7 @@
 #   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf serve test test-all test-oldest test-newest quick lint notebooks times results syllabus widgets clean
+.PHONY: help book pdf serve test test-all test-oldest test-newest quick lint notebooks times results syllabus architecture widgets clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -82,6 +82,9 @@ results: $(VENV)/.ready ## write the book's page of results from what the benchm
 
 syllabus: $(VENV)/.ready ## write the instructors' tables from chapters, exercises and assignments
 	@$(BIN)/python book/_ext/syllabus.py
+
+architecture: $(VENV)/.ready ## draw the package's rooms and their imports into the book
+	@$(BIN)/python book/_ext/architecture.py
 
 widgets: $(VENV)/.ready ## compute the numbers of the site's interactive figures (runs chapter 10's training)
 	@$(BIN)/python book/_ext/widget_data.py

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bertlab.training.batching import EpochBatches as EpochBatches
     from bertlab.training.config import TrainingConfig as TrainingConfig
     from bertlab.training.loop import train as train
+    from bertlab.training.memory import OutOfMemory as OutOfMemory
     from bertlab.training.objective import Batches as Batches
     from bertlab.training.objective import Objective as Objective
     from bertlab.training.objective import Trainable as Trainable
@@ -24,6 +25,7 @@ _HOME = {
     "EpochBatches": "batching",
     "History": "state",
     "Objective": "objective",
+    "OutOfMemory": "memory",
     "Trainable": "objective",
     "TrainingConfig": "config",
     "train": "loop",
