@@ -34,7 +34,7 @@ class Entry:
     """A term of the glossary."""
 
     term: str
-    chinese: tuple[str, ...]  # the most usual first
+    chinese: tuple[str, ...]
     text: str
     chapters: dict[int, str]  # the notebook that each number links to
 
