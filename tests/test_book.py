@@ -107,9 +107,18 @@ def test_the_site_opens_on_the_landing_page_with_its_picture(site: Path) -> None
     assert any("path.svg" in source for source in sources)
 
 
-def test_no_page_has_the_script_of_live_kernels(site: Path) -> None:
-    for page in pages(site):
-        assert "thebe" not in page.read_text(encoding="utf-8"), page.name
+def test_pages_load_no_script_that_they_do_not_use(site: Path) -> None:
+    with_math = set()
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "thebe" not in text, page.name
+        assert "fontawesome.js" not in text, page.name
+        assert ("searchindex.js" in text) == (page.name == "search.html"), page.name
+        assert ("tex-mml-chtml.js" in text) == ('class="math' in text), page.name
+        if "tex-mml-chtml.js" in text:
+            with_math.add(page.stem)
+    assert {chapter.stem for chapter in CHAPTERS} <= with_math
+    assert "intro" not in with_math
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda p: p.stem)

@@ -23,6 +23,10 @@ EXERCISE = re.compile(r"Exercise \d+\.\d+")
 SEARCH_SCRIPTS = re.compile(
     r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
 )
+# It brings the icons twice: as fonts, and as 1.5 MB of script that puts pictures in their place.
+ICON_SCRIPT = re.compile(r'\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>')
+# Jupyter Book loads MathJax on each page, 1.2 MB, whether or not there is a formula.
+MATH_SCRIPT = re.compile(r'\s*<script defer="defer" src="[^"]*/tex-mml-chtml\.js[^"]*"></script>')
 
 
 def choose_execution(app: Sphinx, config: Config) -> None:
@@ -109,8 +113,11 @@ def finish_pages(app: Sphinx, exception: Exception | None) -> None:
         os.replace(site / f"{app.config.root_doc}.html", site / "index.html")
     for page in site.rglob("*.html"):
         old = new = page.read_text(encoding="utf-8")
+        new = ICON_SCRIPT.sub("", new)
         if page.name != "search.html":
             new = SEARCH_SCRIPTS.sub("", new)
+        if 'class="math' not in new:
+            new = MATH_SCRIPT.sub("", new)
         if os.environ.get("BERTLAB_ASSETS"):
             new = localised(new, os.path.relpath(site, page.parent).replace(os.sep, "/"))
         if new != old:
