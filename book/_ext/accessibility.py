@@ -21,6 +21,11 @@ MENDS = (
         r"\1",
     ),
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    # The arrow that unfolds a part of the menu has no words.
+    (
+        r'<summary><span class="toctree-toggle"',
+        '<summary aria-label="Pages below"><span class="toctree-toggle"',
+    ),
     # The colour button says which colours are on: the name comes from the icon that is shown.
     (r'(<button [^>]*?theme-switch-button[^>]*?) aria-label="Color mode"', r"\1"),
     (r'(<i class="theme-switch [^>]*?) title="Light"', r'\1 title="Color mode: light"'),
@@ -40,7 +45,7 @@ MENDS = (
     (r'<select id="(layer|filter)">', r'<select id="\1" aria-label="\1">'),
     (
         r'<div style="overflow-x: auto; background: white; color: black;">',
-        '<div tabindex="0" role="region" aria-label="Attention, interactive view" '
+        '<div tabindex="0" role="group" aria-label="Attention, interactive view" '
         'style="overflow-x: auto; background: white; color: black;">',
     ),
 )
