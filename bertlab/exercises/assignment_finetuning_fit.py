@@ -12,9 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from bertlab.exercises.assignment_toys import ToyModel, ToyOptimizer, all_weights, rows
+from bertlab.exercises.assignment_toys import (
+    ToyModel,
+    ToyOptimizer,
+    all_weights,
+    model_and_numbers,
+    rows,
+)
 from bertlab.exercises.spec import Case, Exercise, Mistake, Spec
-from bertlab.exercises.values import Unusable, kind_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,19 +91,9 @@ def _fit(
 
 def _observe(arguments: Mapping[str, Any], value: Any) -> Any:
     """Return the scores and all weights of the model."""
-    import torch
-
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         return value
-    model, scores = value
-    if not isinstance(model, torch.nn.Module):
-        raise Unusable("wrong-type", f"`model` is {kind_of(model)}: expected the model")
-    try:
-        numbers = torch.tensor([float(item) for item in scores], dtype=torch.float64)
-    except (TypeError, ValueError):
-        raise Unusable(
-            "wrong-type", f"`scores` is {kind_of(scores)}: expected a list of numbers"
-        ) from None
+    model, numbers = model_and_numbers(value, "scores", "a list of numbers")
     return numbers, all_weights(model)
 
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bertlab.exercises.assignment_toys import ToyModel, ToyOptimizer, all_weights, rows
+from bertlab.exercises.assignment_toys import (
+    ToyModel,
+    ToyOptimizer,
+    all_weights,
+    model_and_numbers,
+    rows,
+)
 from bertlab.exercises.spec import Case, Exercise, Mistake, Spec
-from bertlab.exercises.values import Unusable, kind_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,19 +80,9 @@ def _train_steps(
 
 def _observe(arguments: Mapping[str, Any], value: Any) -> Any:
     """Return the losses, all weights, and whether the model was left in training mode."""
-    import torch
-
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         return value if value is None else [value] * 4  # the engine says what is wrong
-    model, losses = value
-    if not isinstance(model, torch.nn.Module):
-        raise Unusable("wrong-type", f"`model` is {kind_of(model)}: expected the model")
-    try:
-        numbers = torch.tensor([float(loss) for loss in losses], dtype=torch.float64)
-    except (TypeError, ValueError):
-        raise Unusable(
-            "wrong-type", f"`losses` is {kind_of(losses)}: expected a list of N numbers"
-        ) from None
+    model, numbers = model_and_numbers(value, "losses", "a list of N numbers")
     return numbers, all_weights(model), int(model.training)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from bertlab.exercises.values import Unusable, kind_of
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module, Parameter
@@ -79,6 +81,29 @@ def all_weights(model: Any) -> Tensor:
     import torch
 
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()]).clone()
+
+
+def model_and_numbers(value: Any, name: str, expected: str) -> tuple[Module, Tensor]:
+    """Return the model and the list of numbers that an answer's pair holds.
+
+    Args:
+        value: a pair, as the answer returned it.
+        name: what the question calls the list.
+        expected: what the list shall be, for the message.
+
+    Raises:
+        Unusable: when the first is no model, or the second no list of numbers.
+    """
+    import torch
+
+    model, items = value
+    if not isinstance(model, torch.nn.Module):
+        raise Unusable("wrong-type", f"`model` is {kind_of(model)}: expected the model")
+    try:
+        return model, torch.tensor([float(item) for item in items], dtype=torch.float64)
+    except (TypeError, ValueError):
+        words = f"`{name}` is {kind_of(items)}: expected {expected}"
+        raise Unusable("wrong-type", words) from None
 
 
 def rows(B: int, T: int, V: int, generator: Any, count: int = 1) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,9 @@ from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
+import pytest
+
+from bertlab import exercises
 from bertlab.exercises import CheckResult, engine
 from bertlab.exercises.spec import Spec
 
@@ -34,3 +37,12 @@ def check_planted(spec: Spec, flags: Mapping[str, Any], seed: int = 0) -> CheckR
     if spec.asks == "value":
         return engine.examine(spec, spec.compute(**flags), seeds)
     return engine.examine(replace(spec, asks="function", use=None), answer, seeds)
+
+
+def assert_named(name: str, mistake: str, answer: Any) -> None:
+    """Check that an exercise finds this mistake in an answer, and names it when it is strict."""
+    result = exercises.check(name, answer)
+    assert not result
+    assert result.mistake == mistake, result
+    with pytest.raises(AssertionError, match=f"✗ {name}: {mistake.replace('-', ' ')}"):
+        exercises.check(name, answer, strict=True, seed=3)
