@@ -47,7 +47,7 @@ def squad_scores(
     remain, the question has no answer; and an empty prediction scores 1 there, and else 0.
 
     Args:
-        predictions: the answer to each question, by id; "" where the model says there is none.
+        predictions: the answer to each question, by id; ``""`` where the model says there is none.
         references: the accepted answers to each question, by id; ``[]`` where there is none.
         version: the evaluator; by default 2.0 if any question has no answer, else 1.1.
 
@@ -110,16 +110,16 @@ def best_null_threshold(
     """Find the score of "no answer" above which saying so pays; on the dev set, never on test.
 
     Args:
-        predictions: the best answer other than "" to each question, by id.
+        predictions: the best answer other than ``""`` to each question, by id.
         null_scores: how much the model favours that there is no answer, by id.
         references: as in ``squad_scores``.
 
     Returns:
         ``best_exact`` and ``best_f1`` in per cent, and the thresholds that give them,
-        ``best_exact_thresh`` and ``best_f1_thresh``: answer "" where the score is *greater*. They
-        are those of the official evaluator 2.0, but always scores that the threshold does reach:
-        the evaluator may part questions with equal scores, and returns 0 for "never answer" even
-        where scores are negative.
+        ``best_exact_thresh`` and ``best_f1_thresh``: answer ``""`` where the score is *greater*.
+        They are those of the official evaluator 2.0, but always scores that the threshold does
+        reach: the evaluator may part questions with equal scores, and returns 0 for "never answer"
+        even where scores are negative.
 
     Raises:
         ValueError: as in ``squad_scores``; also when a question has no prediction or null score.

@@ -102,7 +102,7 @@ def entity_scores(
     ``classification_report(mode="strict", scheme=...)``; with ``"conlleval"`` those of its
     default mode and of the script ``conlleval``. These two agree on tags with B, I and O, and on
     tags with I, E and O. The script knows no S and joins an E with a B after it, so tags of BIOES
-    are read as seqeval does; and it calls a type that is missing "" where we write ``_``.
+    are read as seqeval does; and it calls a type that is missing ``""`` where we write ``_``.
 
     Args:
         true_tags: a list of tags for each sentence.

@@ -147,9 +147,9 @@ class QuestionAnswering(Task):
     ) -> list[dict[str, Any]]:
         """Return the ``answer`` to each question, its place, its score, and the ``n_best``.
 
-        ``start`` and ``end`` count code points of the context; they are None for "", which is
+        ``start`` and ``end`` count code points of the context; they are None for ``""``, which is
         among the answers if ``null_threshold`` is a number. Scores are probabilities among the
-        ``n_best``. ``null_score`` is what the threshold is compared with: the score of "" less
+        ``n_best``. ``null_score`` is what the threshold is compared with: the score of ``""`` less
         that of the best span.
         """
         if not records:

@@ -137,7 +137,7 @@ def field_list(value: Any, lines: list[str]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([*`|_\\])", r"\\\1", text)
+    return re.sub(r"([*`|_\\])", r"\\\1", text).replace('""', '``""``')
 
 
 def leave_out(
