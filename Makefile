@@ -8,7 +8,7 @@
 #   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf serve test test-all test-oldest test-newest quick lint notebooks times results syllabus architecture widgets clean
+.PHONY: help book pdf serve test test-all test-oldest test-newest quick lint notebooks times results syllabus architecture widgets clean colab
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -63,6 +63,9 @@ test-newest: ## all tests with the newest versions of everything
 
 quick: $(VENV)/.ready ## the unit tests only
 	@$(PYTEST) -m "not slow" $(HOUSE:%=--ignore=%)
+
+colab: $(VENV)/.ready ## run every notebook as Colab would, with its versions (PYTHON=, PIP_EXTRA=)
+	@$(BIN)/python book/_ext/colab.py $(if $(PYTHON),--python "$(PYTHON)") --pip-extra="$(PIP_EXTRA)"
 
 lint: $(VENV)/.ready ## ruff and mypy
 	@$(BIN)/ruff check --quiet .
