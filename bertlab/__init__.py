@@ -65,10 +65,12 @@ def _lazily(package: str, home: dict[str, str], name: str) -> Any:
     raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return import_module(f"bertlab.{name}")
-    return _lazily("bertlab", _HOME, name)
+if not TYPE_CHECKING:  # type checkers would believe every name
+
+    def __getattr__(name: str) -> Any:
+        if name in _SUBMODULES:
+            return import_module(f"bertlab.{name}")
+        return _lazily("bertlab", _HOME, name)
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))  # the book's tools are scripts, not a package
 sys.path.insert(0, str(ROOT / "assignments"))  # and so is the rehearsal
+sys.path.insert(0, str(ROOT / "tools"))
 
 import notebooks  # noqa: E402
 
@@ -87,7 +88,37 @@ def _usual_log_level() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder ``source``, and ``dist`` with the sdist made there and the wheel made from that.
+
+    Built once for all of pytest-xdist's processes.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / "distributions"
+    with FileLock(base / "distributions.lock"):
+        if not (folder / "built").is_file():
+            not_source = (".*", "_build", "build", "dist", "runs", "*.egg-info", "__pycache__")
+            not_source += ("node_modules", "venv")
+            ignored = shutil.ignore_patterns(*not_source)
+            shutil.copytree(ROOT, folder / "source", ignore=ignored)
+            build_distributions(folder / "source", folder / "dist")
+            (folder / "built").touch()
+    return folder
+
+
+def build_distributions(source: Path, output: Path, *options: str) -> None:
+    """Run ``python -m build`` with a fixed time in the archives, without the network."""
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(output), *options]
+    result = run([*command, str(source)], env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"})
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.fixture(scope="session")
+def clean_environment(
+    distributions: Path, tmp_path_factory: pytest.TempPathFactory
+) -> CleanEnvironment:
     """A new virtual environment in which bertlab comes from the wheel, as for a new user.
 
     The libraries are those of the environment that runs the tests, found through a .pth file.
@@ -95,17 +126,7 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironm
     installed there in editable mode, can't be seen.
     """
     folder = tmp_path_factory.mktemp("clean")
-    source = folder / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(
-        ROOT / "bertlab", source / "bertlab", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    result = run([*build, str(source)])
-    assert result.returncode == 0, result.stdout
-    (wheel,) = folder.glob("*.whl")
+    (wheel,) = (distributions / "dist").glob("*.whl")
 
     venv.create(folder / "venv", with_pip=False, symlinks=os.name != "nt")
     python = str(folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))

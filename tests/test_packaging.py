@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -38,15 +37,6 @@ def pins() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
     return {canonical(name): version for name, version in pairs}
-
-
-def test_the_wheel_holds_the_package_and_nothing_else(clean_environment: CleanEnvironment) -> None:
-    names = set(zipfile.ZipFile(clean_environment.wheel).namelist())
-    files = (p.relative_to(ROOT).as_posix() for p in (ROOT / "bertlab").rglob("*.py"))
-    assert set(files) <= names
-    assert "bertlab/py.typed" in names
-    assert all(name.startswith(("bertlab/", "bertlab-")) for name in names)
-    assert any(name.endswith("LICENSE") for name in names)
 
 
 def test_the_clean_environment_imports_the_wheel_not_the_checkout(

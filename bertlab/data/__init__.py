@@ -41,8 +41,10 @@ _HOME = {
 __all__ = ["DataError", *_HOME]
 
 
-def __getattr__(name: str) -> Any:
-    return _lazily(__name__, _HOME, name)
+if not TYPE_CHECKING:  # type checkers would believe every name
+
+    def __getattr__(name: str) -> Any:
+        return _lazily(__name__, _HOME, name)
 
 
 def __dir__() -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, overload
 
 from bertlab.exercises import (
     assignment_attention_heads,
@@ -137,6 +137,14 @@ _hints_given: dict[str, int] = {}
 _SEEDS_PER_CHECK = 3
 
 
+@overload
+def check(
+    name: str, answer: Any, strict: Literal[False] = False, *, seed: int = 0
+) -> CheckResult: ...
+@overload
+def check(name: str, answer: Any, strict: Literal[True], *, seed: int = 0) -> None: ...
+@overload
+def check(name: str, answer: Any, strict: bool, *, seed: int = 0) -> CheckResult | None: ...
 def check(name: str, answer: Any, strict: bool = False, *, seed: int = 0) -> CheckResult | None:
     """Try an answer and say what was verified, or what the mistake is.
 

@@ -53,5 +53,7 @@ _HOME = {
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str) -> Any:
-    return _lazily(__name__, _HOME, name)
+if not TYPE_CHECKING:  # type checkers would believe every name
+
+    def __getattr__(name: str) -> Any:
+        return _lazily(__name__, _HOME, name)
