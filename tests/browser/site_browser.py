@@ -1,0 +1,149 @@
+"""Fixtures for tests in a real browser: the site that needs no network, a server, Chromium.
+
+Without npm or Chromium the tests are skipped with the reason; where the variable CI is set they
+fail. ``BERTLAB_BROWSER`` names the browser's file, ``BERTLAB_SCREENSHOTS`` the folder for the
+pages' first screens, and ``BERTLAB_SITE`` a site that ``make book OFFLINE=1`` has built (otherwise
+it is built here from the notebooks' outputs).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from conftest import ROOT
+from offline_assets import NoAssetsError, install
+from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
+from site_survey import PHONE, WIDE, Site, Survey, look
+
+PREFIX = "/bertlab/"  # the site's folder on GitHub Pages, which the 404 page's links hold
+SWITCHES = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No name leads anywhere, so a page that asks another host fails in its tests.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+def give_up(reason: str) -> NoReturn:
+    """Skip, or fail on CI, where everything has to be there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason} CI must have it.", pytrace=False)
+    pytest.skip(reason)
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves the site below ``PREFIX``, with its own page for what isn't there."""
+
+    protocol_version = "HTTP/1.1"
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path("/" + path.removeprefix(PREFIX))
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        page = Path(self.directory) / "404.html"
+        if code != 404 or not page.is_file():
+            return super().send_error(code, message, explain)
+        self.send_response(404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(page.stat().st_size))
+        self.end_headers()
+        self.wfile.write(page.read_bytes())
+        return None
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # the browser has left the page
+            super().handle()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    try:
+        return install()
+    except NoAssetsError as error:
+        give_up(f"The browser tests need npm: {error}.")
+
+
+@pytest.fixture(scope="session")
+def site_folder(node_modules: Path, request: pytest.FixtureRequest) -> Path:
+    """The site that all tests read, or the one that is there."""
+    if built := os.environ.get("BERTLAB_SITE"):
+        return Path(built).resolve()
+    return Path(request.getfixturevalue("site"))
+
+
+@pytest.fixture(scope="module")
+def served(site_folder: Path) -> Iterator[Site]:
+    handler = partial(Handler, directory=str(site_folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Site(site_folder, f"http://127.0.0.1:{server.server_port}{PREFIX}")
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")  # while Playwright runs, no other test can start an event loop
+def browser() -> Iterator[Browser]:
+    """Chromium: the one that BERTLAB_BROWSER names, else Playwright's own, else one on the PATH."""
+    named = os.environ.get("BERTLAB_BROWSER")
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+        on_path = [shutil.which(name) for name in ("chromium", "google-chrome", "chromium-browser")]
+        found = [path for path in (named, own, *on_path) if path and Path(path).is_file()]
+        if not found:
+            give_up("No Chromium: run 'playwright install chromium', or set BERTLAB_BROWSER.")
+        sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        try:
+            chromium = playwright.chromium.launch(
+                executable_path=found[0], args=[*SWITCHES, *sandbox]
+            )
+        except Error as error:
+            give_up(f"{found[0]} does not start: {error.message.splitlines()[0]}")
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def laptop(browser: Browser) -> Iterator[BrowserContext]:
+    """A reader with a wide screen who has never been here."""
+    context = browser.new_context(viewport=WIDE, color_scheme="light")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def survey(served: Site, browser: Browser, node_modules: Path) -> Survey:
+    """A visit to each page on a laptop and on a phone; pictures are kept in a folder."""
+    default = ROOT / "_build" / "screenshots"
+    pictures = Path(os.environ.get("BERTLAB_SCREENSHOTS") or default)
+    pictures.mkdir(parents=True, exist_ok=True)
+    axe = (node_modules / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    pages = served.pages()
+    wide = {p: look(browser, served.address, p, axe, pictures, wide=True) for p in pages}
+    phone = {p: look(browser, served.address, p, axe, pictures, wide=False) for p in pages}
+    record = [asdict(visit) for visit in [*wide.values(), *phone.values()]]
+    for visit in record:
+        del visit["facts"]["links"], visit["facts"]["ids"]
+    words = json.dumps(record, indent=1, ensure_ascii=False)
+    (pictures / "visits.json").write_text(words + "\n", encoding="utf-8")
+    return Survey(wide, phone)
