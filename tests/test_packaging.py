@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import floors
 import pytest
 import yaml
 from conftest import CHAPTERS, ROOT, CleanEnvironment, clean_variables, load_notebook, run
@@ -94,15 +95,93 @@ def test_the_repository_has_one_address() -> None:
             assert found.startswith(ADDRESS), f"{name}: {found}, expected {ADDRESS}"
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_no_page_installs_the_placeholder_of_that_name(name: str) -> None:
+def published() -> list[Path]:
+    """All texts that a reader may copy a command from, or that run one."""
+    found = [*ROOT.glob("*.md"), *ROOT.glob("*.yml"), *ROOT.glob("*.txt"), *ROOT.glob("*.toml")]
+    found += [ROOT / "Makefile", ROOT / "MANIFEST.in"]
+    kinds = {".md", ".ipynb", ".py", ".yml", ".yaml", ".json", ".js", ".html", ".txt"}
+    for name in ("assignments", "benchmarks", "bertlab", "book", "tools", ".github"):
+        files = (ROOT / name).rglob("*")
+        found += [f for f in files if f.suffix in kinds and "node_modules" not in f.parts]
+    return found
+
+
+# `pip install bertlab`, with options, extras, a version or quotes; not `"bertlab @ https://..."`.
+INSTALLS = re.compile(
+    r"""\b(?:pip|pip3|uv|pipx|uvx)\b[^\n]*?\b(?:install|run|add)\b[^\n;&]*?[\s"'`]
+        bertlab(?:\[[\w,]+\])?(?=["'`\\\s]|[=<>~!]=|$)(?!\ @\ https)""",
+    re.VERBOSE,
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "brings_the_placeholder"),
+    [
+        ("pip install bertlab", True),
+        ("python -m pip install -U bertlab==0.1.0", True),
+        ('%pip install -q \\"bertlab[viz]\\"', True),
+        ("try `pip install 'bertlab[grading]'`.", True),
+        ('pip install "bertlab @ https://host/bertlab-0.1.0-py3-none-any.whl"', False),
+        ('pip install "bertlab[viz] @ https://host/bertlab-0.1.0-py3-none-any.whl"', False),
+        ("pip install dist/bertlab-0.1.0-py3-none-any.whl", False),
+        ('pip install -e ".[book]" && cd bertlab', False),
+    ],
+)
+def test_the_search_for_the_placeholder_finds_it(line: str, brings_the_placeholder: bool) -> None:
+    assert bool(INSTALLS.search(line)) == brings_the_placeholder
+
+
+def test_nothing_that_we_publish_installs_the_placeholder_of_that_name() -> None:
     """`pip install bertlab` would bring somebody else's package; the address is safe."""
-    text = (ROOT / name).read_text(encoding="utf-8")
-    text = text.replace("may say `pip install bertlab`", "")  # RELEASING.md says why not ...
-    text = text.replace("check that `pip install bertlab` brings it", "")  # ... and until when
-    assert not re.search(r"pip3? install[^\n]*\bbertlab(?! @ https)(\[\w+\])?[\"'`\s]", text)
-    for wheel in re.findall(r"bertlab(?:\[[\w,]+\])? @ (\S+?)[\"'`\s]", text):
-        assert wheel == WHEEL.format(version=bertlab.__version__), f"{name}: {wheel}"
+    explained = ("may say `pip install bertlab`", "check that `pip install bertlab` brings it")
+    for path in published():
+        text = path.read_text(encoding="utf-8")
+        if path.name == "RELEASING.md":  # says why not, and until when
+            for words in explained:
+                assert words in text
+                text = text.replace(words, "")
+        found = INSTALLS.search(text)
+        assert found is None, f"{path}: {found and found[0]}"
+        for wheel in re.findall(r"bertlab(?:\[[\w,]+\])? @ (\S+?)[\"'`\s\\]", text):
+            if "{" not in wheel:  # a template's
+                assert wheel == WHEEL.format(version=bertlab.__version__), f"{path}: {wheel}"
+
+
+def test_no_extra_brings_the_placeholder() -> None:
+    """An extra that names another one, as in `bertlab[viz]`, would ask the index for it."""
+    for requirements in PROJECT["optional-dependencies"].values():
+        assert "bertlab" not in {name_of(requirement) for requirement in requirements}
+
+
+def test_messages_install_what_the_extras_name() -> None:
+    extras = PROJECT["optional-dependencies"]
+    named = {"viz": "plots/attention.py", "grading": "grading/commands.py"}
+    for extra, file in named.items():
+        (requirement,) = extras[extra]
+        text = (ROOT / "bertlab" / file).read_text(encoding="utf-8")
+        assert f'pip install "{requirement}"' in text
+
+
+def test_the_oldest_versions_are_the_floors() -> None:
+    assert floors.OLDEST.read_text(encoding="utf-8") == floors.text()
+
+
+def test_a_dependency_without_a_floor_is_refused() -> None:
+    project = {"dependencies": ["numpy<3"], "optional-dependencies": {"viz": [], "grading": []}}
+    with pytest.raises(ValueError, match=r"'numpy<3' has no floor"):
+        floors.floors(project)
+
+
+def test_the_floors_admit_colabs_versions() -> None:
+    from packaging.requirements import Requirement
+
+    lines = (ROOT / "book/_ext/colab-versions.txt").read_text(encoding="utf-8").splitlines()
+    colab = dict(line.split("==") for line in lines if "==" in line and line[0] != "#")
+    colab = {canonical(name): version for name, version in colab.items()}
+    compared = [r for r in map(Requirement, PROJECT["dependencies"]) if canonical(r.name) in colab]
+    assert {"torch", "transformers", "datasets", "numpy"} <= {r.name for r in compared}
+    for requirement in compared:
+        assert requirement.specifier.contains(colab[canonical(requirement.name)]), requirement
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
