@@ -26,11 +26,8 @@ MENDS = (
         r'<summary><span class="toctree-toggle"',
         '<summary aria-label="Pages below"><span class="toctree-toggle"',
     ),
-    # The colour button says which colours are on: the name comes from the icon that is shown.
-    (r'(<button [^>]*?theme-switch-button[^>]*?) aria-label="Color mode"', r"\1"),
-    (r'(<i class="theme-switch [^>]*?) title="Light"', r'\1 title="Color mode: light"'),
-    (r'(<i class="theme-switch [^>]*?) title="Dark"', r'\1 title="Color mode: dark"'),
-    (r'(<i class="theme-switch [^>]*?) title="System Settings"', r'\1 title="Color mode: system"'),
+    # The colour button's icons repeat what it says, in other words.
+    (r'(<i class="theme-switch [^>]*?) title="[^"]*"', r"\1"),
     # The book's name and the menu below it are a landmark.
     (
         r'<div id="pst-primary-sidebar" class',
