@@ -2,8 +2,8 @@
 
     python tools/floors.py    write constraints-oldest.txt from the floors in pyproject.toml
 
-It holds what a user installs: the dependencies and the extras ``viz`` and ``grading``. Tools for the
-book and the tests come in the versions that pip finds.
+It holds what a user installs: the dependencies, and the extras ``viz`` and ``grading``. Tools for
+the book and the tests come in the versions that pip finds.
 """
 
 from __future__ import annotations
