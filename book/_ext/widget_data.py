@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -158,13 +159,18 @@ def decoded(model: Any, record: dict[str, Any], task: QuestionAnswering) -> dict
 
 
 def run_chapter(notebook: Path, last: str) -> dict[str, Any]:
-    """Run a chapter's cells, up to one of them, and return the names they define."""
+    """Run a chapter's cells, up to one of them, in silence, and return the names they define.
+
+    Raises:
+        ValueError: when there is no such cell.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     names: dict[str, Any] = {"__name__": "chapter"}
     for identifier, source in cells(notebook).items():
-        exec(compile(source, identifier, "exec"), names)
+        with redirect_stdout(None):
+            exec(compile(source, identifier, "exec"), names)
         if identifier == last:
             return names
     raise ValueError(f"{notebook.name} has no cell {last}")
