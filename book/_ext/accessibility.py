@@ -33,6 +33,9 @@ MENDS = (
         r'<div id="pst-primary-sidebar" class',
         '<div id="pst-primary-sidebar" role="region" aria-label="Book" class',
     ),
+    # A signature's parameters stand in lines, which Sphinx makes from a list without terms.
+    (r'<dl>(?=\n<dd><em class="sig-param">)', '<dl role="presentation">'),
+    (r'<dd>(?=<em class="sig-param">)', '<dd role="presentation">'),
     # References: a list's children must be items, and the items' role is a deprecated one.
     (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
     (r'(<div class="citation"[^>]*?) role="doc-biblioentry"', r"\1"),
