@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
 import io
 import itertools
 import json
@@ -17,6 +18,7 @@ import matplotlib as mpl
 import nbformat
 import normal_form
 import notebooks
+import psutil
 import pytest
 from conftest import CHAPTERS, ROOT, load_notebook
 
@@ -275,6 +277,16 @@ def test_an_error_names_file_cell_and_reason_and_leaves_the_file_alone(
     assert notebooks.main(["run", str(path)]) == 1
     assert path.read_bytes() == before
     assert re.search(r"n\.ipynb, cell 1 \(.+\): ValueError: no such luck", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("last", ["1 + 1", "raise ValueError"])
+def test_the_kernel_ends_with_its_notebook(tmp_path: Path, last: str) -> None:
+    path = make(tmp_path / "n.ipynb", "import os\nprint(os.getpid())", last)
+    notebook = notebooks.read(path)
+    with contextlib.suppress(notebooks.NotebookError):
+        notebooks.execute(notebook, path.name)
+    kernel = int(notebook.cells[0].outputs[0].text)
+    assert not psutil.pid_exists(kernel)
 
 
 def test_the_normal_form_repairs_ids_and_drops_what_editors_add() -> None:

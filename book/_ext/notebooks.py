@@ -63,6 +63,7 @@ def execute(notebook: nbformat.NotebookNode, name: str, python: str = sys.execut
         language="python",
     )
     client = NotebookClient(notebook, km=manager, timeout=TIMEOUT, coalesce_streams=True)
+    client.owns_km = True  # so that the kernel ends with its notebook, and frees its memory
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
         try:
