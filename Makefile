@@ -5,10 +5,10 @@
 #   PIP_EXTRA=...  more options for pip; on Linux without a GPU this saves gigabytes of CUDA libraries:
 #                  make book PIP_EXTRA="--extra-index-url https://download.pytorch.org/whl/cpu"
 #   OFFLINE=1      for `make book`: no page asks a CDN for anything (needs npm while it is built)
-#   CHAPTERS=...   the notebooks for `make notebooks` (all of them)
+#   CHAPTERS=...   the notebooks for `make notebooks` and `make check` (all of them)
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf serve test test-all test-oldest test-newest quick lint notebooks times results syllabus architecture widgets clean colab
+.PHONY: help book pdf serve test test-all test-oldest test-newest quick lint hooks notebooks check times results syllabus architecture widgets clean colab
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -24,7 +24,7 @@ PORT ?= 8000
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 COVERAGE = --cov=bertlab --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
 # Tests of notebooks, site and wheel; the others are the quick ones.
-HOUSE = tests/test_book.py tests/test_isolation.py tests/test_notebooks.py tests/test_packaging.py
+HOUSE = tests/test_api_pages.py tests/test_book.py tests/test_isolation.py tests/test_notebooks.py tests/test_packaging.py
 # The package's own tests, which need nothing of the book.
 UNITS = tests/test_cli.py tests/test_files.py tests/test_hub.py $(addprefix tests/,data exercises metrics \
   model plots pretraining tasks tokenization training)
@@ -72,8 +72,15 @@ lint: $(VENV)/.ready ## ruff and mypy
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run '$(BIN)/ruff format .'"; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 
+hooks: $(VENV)/.ready ## let git check what is committed, in seconds and without a network
+	@$(BIN)/pre-commit install
+
 notebooks: $(VENV)/.ready ## execute and normalise the chapters in place (CHAPTERS=...)
 	@$(BIN)/python book/_ext/notebooks.py run $(CHAPTERS)
+
+check: $(VENV)/.ready ## the tests of chapters alone: form, formulas, figures, solutions (CHAPTERS=...)
+	@$(PYTEST) -n 0 -q tests/test_notebooks.py \
+	  -k "$$(echo $(notdir $(basename $(CHAPTERS))) | sed 's/ / or /g')"
 
 times: $(VENV)/.ready ## measure the chapters' running times and put them into the README
 	@$(BIN)/python book/_ext/notebooks.py run $(CHAPTERS) --times results/chapters.json
