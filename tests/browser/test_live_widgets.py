@@ -148,7 +148,7 @@ def test_what_is_said_names_the_largest_weights(attention: Locator) -> None:
     tokens = DATA["attention"]["sentences"][0]["tokens"]
     most = max(range(len(row)), key=lambda k: row[k])
     said = attention.locator(".widget-said").inner_text()
-    assert f"attends most to {tokens[most]} {written(row[most])}" in said
+    assert f"attends most to “{tokens[most]}” {written(row[most])}" in said
 
 
 # --- windows and spans

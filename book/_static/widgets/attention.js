@@ -127,11 +127,7 @@
         make("b", {}, words[token]),
         `, layer ${state.layer}, head ${state.head}: `,
         state.column ? "gets most from " : "attends most to ",
-        ...most.flatMap((i, n) => [
-          n ? ", " : "",
-          make("i", {}, words[i]),
-          ` ${percent(weights[i])}`,
-        ]),
+        most.map((i) => `“${words[i]}” ${percent(weights[i])}`).join(", "),
         ".",
       );
       if (state.column) said.append(` In all ${total} %: a column need not sum to 100 %.`);
