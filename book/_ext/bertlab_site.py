@@ -8,6 +8,7 @@ so, because they have just executed every notebook and compared its outputs.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -18,11 +19,14 @@ from offline_assets import MATHJAX, localised
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+TIMES = Path(__file__).resolve().parents[2] / "results" / "chapters.json"
 EXERCISE = re.compile(r"Exercise \d+\.\d+")
 # The theme loads these on each page for a search while typing, which this site leaves out.
 SEARCH_SCRIPTS = re.compile(
     r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
 )
+# A picture that an output holds, which is shown small on a phone.
+PICTURE = re.compile(r'<img (?:(?!>).)*?src="([^"]*/_images/[^"]+\.png)"[^>]*>')
 # It brings the icons twice: as fonts, and as 1.5 MB of script that puts pictures in their place.
 ICON_SCRIPT = re.compile(r'\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>')
 # Jupyter Book loads MathJax on each page, 1.2 MB, whether or not there is a formula.
@@ -72,12 +76,21 @@ def begin_chapter(app: Sphinx, doctree: nodes.document) -> None:
     if time is None or title is None:
         return
     time.parent.remove(time)
+    app.env.note_dependency(str(TIMES))
     exercises = sum(1 for t in doctree.findall(nodes.title) if EXERCISE.match(t.astext()))
-    facts = time.astext().replace("Time: about", "About") + f" · {exercises} exercises"
+    _, *reading = time.astext().split(" · ")
+    facts = " · ".join([measured(app.env.docname), *reading, f"{exercises} exercises"])
     bar = nodes.container(classes=["chapter-bar"])
     bar += nodes.paragraph("", facts, classes=["chapter-facts"])
     bar += ways_to_open(app.env.docname, app.config.html_theme_options)
     title.parent.insert(title.parent.index(title) + 1, bar)
+
+
+def measured(name: str) -> str:
+    """Say how long a chapter ran when it was last measured."""
+    record = json.loads(TIMES.read_text(encoding="utf-8"))
+    seconds = record["seconds"][Path(name).name]
+    return f"{seconds:.0f} s to run on {record['cores']} cores (measured)"
 
 
 def is_time(paragraph: nodes.paragraph) -> bool:
@@ -114,6 +127,7 @@ def finish_pages(app: Sphinx, exception: Exception | None) -> None:
     for page in site.rglob("*.html"):
         old = new = page.read_text(encoding="utf-8")
         new = ICON_SCRIPT.sub("", new)
+        new = PICTURE.sub(r'<a class="picture" href="\1">\g<0></a>', new)  # opens in its full size
         if page.name != "search.html":
             new = SEARCH_SCRIPTS.sub("", new)
         if 'class="math' not in new:

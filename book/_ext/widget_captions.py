@@ -32,9 +32,9 @@ def attention_caption(data: dict[str, Any]) -> tuple[str, str]:
         f"On the first pair of sentences, head {_name(before)} (layer {before[0]}, head "
         f"{before[1]}) gives {_percent(share_before)} of all its weight to the token before, and "
         f"head {_name(after)} gives {_percent(share_after)} to the token after. Head "
-        f"{_name(BANK_HEAD)} is of another kind: of the two sentences with <i>bank</i>, the word "
-        f"gives {pairs[0]} in one and {pairs[1]} in the other, the most that it gives to any other "
-        f"token. Three texts are an anecdote; the chapter soon counts."
+        f"{_name(BANK_HEAD)} is of another kind. In one sentence with <i>bank</i> it lets the word "
+        f"give {pairs[0]}, in the other {pairs[1]}; to no other token does the word give more. "
+        f"Three texts are an anecdote; the chapter soon counts."
     )
     return attempt, finding
 
@@ -60,7 +60,7 @@ def spans_caption(data: dict[str, Any]) -> tuple[str, str]:
     attempt = (
         "Change the overlap and the length of the rows: which windows hold the true answer "
         "(dashed), and which span does each of them find best (orange)? Then tap a token, or move "
-        "the slider, to choose a start: underlined are the ends that it allows. The last button "
+        "the slider, to choose a start: the ends that it allows are underlined. The last button "
         "takes the two maxima apart."
     )
     right = [_right(question) for question in data["questions"]]
@@ -81,9 +81,10 @@ def spans_caption(data: dict[str, Any]) -> tuple[str, str]:
     kinds = len(data["questions"][0]["settings"])
     finding = (
         "The questions are from the test set: two chosen because the model can answer them, and "
-        f"the one decoded by hand above. In {kinds} ways to cut windows, their answers are "
-        f"accepted {right[0]}, {right[1]} and {right[2]} times: with the same weights and the same "
-        f"text, the answer depends on where the text is cut. A border cuts {' and '.join(cut)}. "
+        f"the one decoded by hand above. Each text was cut in {kinds} ways. The first question is "
+        f"answered rightly in {right[0]} of them, the second in {right[1]}, the third in "
+        f"{right[2]}: with the same weights and the same text, the answer depends on where the "
+        f"text is cut. A border cuts {' and '.join(cut)}. "
         "And the highest start and the highest end, taken apart, are a valid span in only "
         f"{spans} of all {len(windows)} windows."
     )
