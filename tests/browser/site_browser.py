@@ -23,8 +23,8 @@ from typing import Any, NoReturn
 import pytest
 from conftest import ROOT
 from offline_assets import NoAssetsError, install
-from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
-from site_survey import PHONE, WIDE, Site, Survey, look
+from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
+from site_survey import PHONE, WIDE, Site, Visit, look
 
 PREFIX = "/bertlab/"  # the site's folder on GitHub Pages, which the 404 page's links hold
 SWITCHES = [
@@ -112,6 +112,7 @@ def browser() -> Iterator[Browser]:
             )
         except Error as error:
             give_up(f"{found[0]} does not start: {error.message.splitlines()[0]}")
+        expect.set_options(timeout=20_000)  # for machines that are busy with other tests
         yield chromium
         chromium.close()
 
@@ -132,18 +133,17 @@ def phone(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture(scope="module")
-def survey(served: Site, browser: Browser, node_modules: Path) -> Survey:
-    """A visit to each page on a laptop and on a phone; pictures are kept in a folder."""
+def survey(served: Site, browser: Browser, node_modules: Path) -> dict[str, Visit]:
+    """A visit to each page; pictures of them, and what was found, are kept in a folder."""
     default = ROOT / "_build" / "screenshots"
     pictures = Path(os.environ.get("BERTLAB_SCREENSHOTS") or default)
     pictures.mkdir(parents=True, exist_ok=True)
     axe = (node_modules / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-    pages = served.pages()
-    wide = {p: look(browser, served.address, p, axe, pictures, wide=True) for p in pages}
-    phone = {p: look(browser, served.address, p, axe, pictures, wide=False) for p in pages}
-    record = [asdict(visit) for visit in [*wide.values(), *phone.values()]]
+    visits = {p: look(browser, served.address, p, axe, pictures) for p in served.pages()}
+    record = [asdict(visit) for visit in visits.values()]
     for visit in record:
-        del visit["facts"]["links"], visit["facts"]["ids"]
+        for facts in (visit["facts"], visit["phone"]):
+            del facts["links"], facts["ids"]
     words = json.dumps(record, indent=1, ensure_ascii=False)
     (pictures / "visits.json").write_text(words + "\n", encoding="utf-8")
-    return Survey(wide, phone)
+    return visits

@@ -1,7 +1,7 @@
-"""A visit to each page of the site, wide and light, then narrow and dark: what was seen there.
+"""A visit to each page of the site, wide and narrow, light and dark: what was seen there.
 
-Loading a page and asking axe-core about it takes a second or two, so each page is visited twice
-and no more, and the tests judge what the visits brought home.
+Loading a page and asking axe-core about it takes seconds, so each page is visited once, and the
+tests judge what the visits brought home.
 """
 
 from __future__ import annotations
@@ -41,19 +41,23 @@ SET_THEME = """theme => {
     document.documentElement.dataset.mode = theme;
 }"""
 AXE = "options => axe.run(document, {resultTypes: ['violations'], preload: false, ...options})"
+# What may differ in the other colours, and on a phone.
+COLOURS = ["color-contrast", "link-in-text-block"]
+LAYOUT = ["scrollable-region-focusable", "button-name", "link-name", "aria-hidden-focus"]
 
 
 @dataclass
 class Visit:
-    """What one page showed at one width.
+    """What one page showed.
 
     Attributes:
         page: its path below the site's first folder.
         load: milliseconds from the request to the end of the load event, with an empty cache.
-        noise: errors and warnings of its scripts, requests that failed.
+        noise: errors of its scripts, requests that failed.
         foreign: addresses that it asked for on other hosts.
-        facts: of ``page_facts.js``.
-        paper: the same, printed; wide visits only.
+        facts: of ``page_facts.js``, on a laptop.
+        phone: the same on a phone.
+        paper: the same, printed.
         violations: axe-core's, each with ``impact``, ``id``, ``help``, ``theme`` and ``nodes``.
     """
 
@@ -62,6 +66,7 @@ class Visit:
     noise: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    phone: dict[str, Any] = field(default_factory=dict)
     paper: dict[str, Any] = field(default_factory=dict)
     violations: list[dict[str, Any]] = field(default_factory=list)
 
@@ -82,14 +87,6 @@ class Site(NamedTuple):
         """Return whether a page is a redirection, as index.html is."""
         text = (self.folder / name).read_text(encoding="utf-8")
         return 'http-equiv="refresh"' in text[:1000].lower()
-
-
-class Survey(NamedTuple):
-    wide: dict[str, Visit]
-    phone: dict[str, Visit]
-
-    def visits(self) -> list[Visit]:
-        return [*self.wide.values(), *self.phone.values()]
 
 
 def listen(page: Page, visit: Visit, address: str) -> None:
@@ -125,9 +122,7 @@ def accuse(page: Page, visit: Visit, theme: str, options: dict[str, Any]) -> Non
         visit.violations.append({**violation, "theme": theme})
 
 
-def look(
-    browser: Browser, address: str, name: str, axe: str, pictures: Path, *, wide: bool
-) -> Visit:
+def look(browser: Browser, address: str, name: str, axe: str, pictures: Path) -> Visit:
     """Visit a page with an empty cache, and tell what was seen.
 
     Args:
@@ -135,18 +130,11 @@ def look(
         address: the site's, with a slash at its end.
         name: the page's path below it.
         axe: axe-core's source.
-        pictures: a folder for the page's first screen, light and dark.
-        wide: whether on a laptop, light first, or on a phone, dark first.
+        pictures: a folder for the page's first screen: wide and phone, light and dark.
     """
-    themes = ("light", "dark") if wide else ("dark", "light")
     visit = Visit(name)
-    context = browser.new_context(
-        viewport=WIDE if wide else PHONE,
-        color_scheme="light" if wide else "dark",
-        reduced_motion="reduce",
-        has_touch=not wide,
-        is_mobile=not wide,
-    )
+    stem = name.removesuffix(".html").replace("/", "-")
+    context = browser.new_context(viewport=WIDE, color_scheme="light", reduced_motion="reduce")
     try:
         page = context.new_page()
         listen(page, visit, address)
@@ -154,27 +142,30 @@ def look(
         visit.load = load_time(page)
         page.evaluate(AT_REST)
         visit.facts = page.evaluate(FACTS, False)
-        stem = name.removesuffix(".html").replace("/", "-") + ("-wide-" if wide else "-phone-")
-        for theme in themes:
-            page.evaluate(SET_THEME, theme)
-            page.screenshot(path=pictures / f"{stem}{theme}.png")
-        if wide:
-            page.emulate_media(media="print")
-            visit.paper = page.evaluate(FACTS, True)
-            page.emulate_media(media="screen")
-        page.evaluate(SET_THEME, themes[0])
+        page.screenshot(path=pictures / f"{stem}-wide-light.png")
+        page.evaluate(SET_THEME, "dark")
+        page.screenshot(path=pictures / f"{stem}-wide-dark.png")
+        page.set_viewport_size(PHONE)
+        visit.phone = page.evaluate(FACTS, False)
+        page.screenshot(path=pictures / f"{stem}-phone-dark.png")
+        page.evaluate(SET_THEME, "light")
+        page.screenshot(path=pictures / f"{stem}-phone-light.png")
+        page.emulate_media(media="print")
+        visit.paper = page.evaluate(FACTS, True)
+        page.emulate_media(media="screen")
         page.evaluate(THIN_CODE)
         page.evaluate(axe)
-        accuse(page, visit, themes[0], {})
-        if wide:  # on phones the colours are the same
-            page.evaluate(SET_THEME, themes[1])
-            accuse(page, visit, themes[1], {"runOnly": ["color-contrast", "link-in-text-block"]})
+        accuse(page, visit, "light", {"runOnly": LAYOUT})
+        page.set_viewport_size(WIDE)
+        accuse(page, visit, "light", {})
+        page.evaluate(SET_THEME, "dark")
+        accuse(page, visit, "dark", {"runOnly": COLOURS})
     finally:
         context.close()
     return visit
 
 
 def busy() -> float:
-    """Return by how much other work slows this machine down: 1 if quiet, at most 4."""
+    """Return by how much other work slows this machine down: 1 if quiet, at most 6."""
     waiting = os.getloadavg()[0] if hasattr(os, "getloadavg") else 1.0
-    return min(4.0, max(1.0, waiting / (os.cpu_count() or 1)))
+    return min(6.0, max(1.0, waiting / (os.cpu_count() or 1)))

@@ -12,9 +12,11 @@ from urllib.parse import unquote, urldefrag
 import pytest
 from conftest import CHAPTERS, load_notebook
 from playwright.sync_api import Browser
-from site_survey import Site, Survey, Visit, busy, load_time
+from site_survey import Site, Visit, busy, load_time
 
 pytest_plugins = ["site_browser"]
+
+Survey = dict[str, Visit]
 
 LIMIT_HTML = 1_500_000  # bytes of a page's own HTML
 LIMIT_LOAD = 2_000  # milliseconds on two quiet cores; other work on them stretches it (busy())
@@ -31,31 +33,32 @@ def tell(problems: Iterable[str], what_to_do: str) -> None:
 
 
 def facts(survey: Survey, name: str) -> Iterable[str]:
-    """Return each visit's entries in a list of ``page_facts.js``, with the page before them."""
-    return (f"{visit.page}: {entry}" for visit in survey.visits() for entry in visit.facts[name])
+    """Return the entries in a list of ``page_facts.js``, each with its page before it."""
+    for page, visit in survey.items():
+        for entry in (*visit.facts[name], *visit.phone[name]):
+            yield f"{page}: {entry}"
 
 
 def test_every_chapter_and_page_was_visited(survey: Survey) -> None:
-    pages = set(survey.wide)
+    pages = set(survey)
     assert {f"book/{chapter.stem}.html" for chapter in CHAPTERS} < pages
     assert {"book/intro.html", "404.html", "search.html", "genindex.html"} < pages
-    assert pages == set(survey.phone)
-    assert {visit.facts["theme"] for visit in survey.wide.values()} == {"light"}
-    assert {visit.facts["theme"] for visit in survey.phone.values()} == {"dark"}
+    assert {visit.facts["theme"] for visit in survey.values()} == {"light"}
+    assert {visit.phone["theme"] for visit in survey.values()} == {"dark"}
 
 
 def test_no_page_has_errors_or_failed_requests(survey: Survey) -> None:
-    noise = (f"{visit.page}: {line}" for visit in survey.visits() for line in visit.noise)
+    noise = (f"{visit.page}: {line}" for visit in survey.values() for line in visit.noise)
     tell(noise, "Scripts or requests failed. Open the page with the browser's console.")
 
 
 def test_no_page_of_the_offline_site_asks_another_host(survey: Survey) -> None:
-    foreign = (f"{visit.page}: {url}" for visit in survey.visits() for url in visit.foreign)
+    foreign = (f"{visit.page}: {url}" for visit in survey.values() for url in visit.foreign)
     tell(foreign, "With OFFLINE=1 nothing may be fetched from elsewhere: serve it from the site.")
 
 
 def test_formulas_are_set_and_without_errors(survey: Survey) -> None:
-    formulas = {page: visit.facts["formulas"] for page, visit in survey.wide.items()}
+    formulas = {page: visit.facts["formulas"] for page, visit in survey.items()}
     for chapter in CHAPTERS:
         assert formulas[f"book/{chapter.stem}.html"] > 0, f"no formula in {chapter.stem}"
     tell(facts(survey, "unrendered"), "Formulas that MathJax left as they were:")
@@ -66,14 +69,14 @@ def test_formulas_are_set_and_without_errors(survey: Survey) -> None:
 def test_every_picture_is_shown(survey: Survey) -> None:
     for chapter in CHAPTERS:
         drawn = json.dumps(load_notebook(chapter)).count('"image/png"')
-        assert survey.wide[f"book/{chapter.stem}.html"].facts["images"] >= drawn > 0
+        assert survey[f"book/{chapter.stem}.html"].facts["images"] >= drawn > 0
     tell(facts(survey, "missing"), "Pictures that did not load:")
 
 
 def test_headings_begin_with_one_title_and_skip_no_level(survey: Survey) -> None:
     problems = []
-    for visit in survey.visits():
-        headings: list[tuple[int, str]] = visit.facts["headings"]
+    for visit in survey.values():
+        headings: list[tuple[int, str]] = visit.phone["headings"] or [(0, "")]
         titles = [text for level, text in headings if level == 1]
         if len(titles) != 1 or headings[0][0] != 1:
             problems.append(f"{visit.page}: begins with {headings[:1]}, has the titles {titles}")
@@ -103,7 +106,7 @@ def test_every_link_and_anchor_on_the_live_pages_leads_somewhere(
 ) -> None:
     """Scripts make links and ids as well, which tests/test_book.py does not see."""
     problems, counted = [], 0
-    for page, visit in survey.wide.items():
+    for page, visit in survey.items():
         for link in visit.facts["links"]:
             address, fragment = urldefrag(link)
             if not address.startswith(served.address):
@@ -112,8 +115,8 @@ def test_every_link_and_anchor_on_the_live_pages_leads_somewhere(
             target = unquote(address.removeprefix(served.address)).partition("?")[0] or "index.html"
             if not (served.folder / target).is_file():
                 problems.append(f"{page}: {link} is not there")
-            elif fragment and target in survey.wide:
-                ids = survey.wide[target].facts["ids"]
+            elif fragment and target in survey:
+                ids = survey[target].facts["ids"]
                 if unquote(fragment) not in ids:
                     problems.append(f"{page}: {target} has no anchor #{fragment}")
     assert counted > 500
@@ -123,7 +126,7 @@ def test_every_link_and_anchor_on_the_live_pages_leads_somewhere(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_violation(survey: Survey, theme: str) -> None:
     serious, others = [], []
-    for visit in survey.visits():
+    for visit in survey.values():
         for violation in visit.violations:
             if violation["theme"] == theme:
                 grave = violation["impact"] in ("serious", "critical")
@@ -147,7 +150,7 @@ def described(visit: Visit, violation: dict[str, Any]) -> list[str]:
 
 
 def test_print_shows_the_text_and_no_furniture(survey: Survey) -> None:
-    papers = [(visit.page, visit.paper) for visit in survey.wide.values()]
+    papers = [(visit.page, visit.paper) for visit in survey.values()]
     tell(
         (f"{page}: {place}" for page, paper in papers for place in paper["furniture"]),
         "Hide what is of no use on paper (bertlab.css, @media print):",
@@ -167,7 +170,7 @@ def test_no_page_is_heavy(served: Site) -> None:
 def test_no_page_is_slow(survey: Survey, served: Site, browser: Browser) -> None:
     """From an empty cache, the best of a few loads; the limit holds as it is if all is quiet."""
     slow = []
-    for visit in survey.wide.values():
+    for visit in survey.values():
         best, tries = visit.load, 1
         while best > LIMIT_LOAD and tries < TRIES:
             context = browser.new_context()

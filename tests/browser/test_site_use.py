@@ -6,7 +6,7 @@ import re
 from html import unescape
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from site_survey import AT_REST, Site
 
 pytest_plugins = ["site_browser"]
@@ -33,7 +33,8 @@ PLACES = ["#pst-skip-link", ".search-button-field", ".bd-sidebar-primary", ".bd-
 TAB_STOP = """places => {
     const e = document.activeElement;
     if (!e || e === document.body) return null;
-    const styles = [e, ...e.children].map(c => getComputedStyle(c)), box = e.getBoundingClientRect();
+    const styles = [e, ...e.children].map(c => getComputedStyle(c));
+    const box = e.getBoundingClientRect();
     const inside = places.filter(place => e.closest(place));
     return {inside, name: (e.ariaLabel || e.textContent || e.localName).trim().slice(0, 40),
         seen: box.width > 0 && box.height > 0,
@@ -103,6 +104,13 @@ def test_the_colours_change_and_stay(laptop: BrowserContext, served: Site) -> No
     expect(html).to_have_attribute("data-theme", "dark")
     page.goto(served.address + "book/intro.html")
     expect(html).to_have_attribute("data-theme", "dark")
+
+
+def test_a_reader_whose_system_is_dark_gets_dark_pages(browser: Browser, served: Site) -> None:
+    context = browser.new_context(color_scheme="dark")
+    page = visit(context, served, CHAPTER)
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    context.close()
 
 
 def test_the_menu_opens_and_closes_on_a_phone(phone: BrowserContext, served: Site) -> None:
