@@ -41,7 +41,9 @@ MENDS = (
     (r'(<div class="citation"[^>]*?) role="doc-biblioentry"', r"\1"),
     # A table's empty corner is no heading.
     (r'<th class="head([^"]*)"><p></p></th>', r'<td class="head\1"></td>'),
-    # bertviz: its menus have no names, and its views scroll.
+    # bertviz: after seven seconds it would give up the libraries that a slow network brings.
+    (r"require\.config\(\{", "require.config({waitSeconds: 0,"),
+    # Its menus have no names, and its views scroll.
     (r'<select id="(layer|filter)">', r'<select id="\1" aria-label="\1">'),
     (
         r'<div style="overflow-x: auto; background: white; color: black;">',
