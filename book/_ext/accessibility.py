@@ -33,9 +33,6 @@ MENDS = (
         r'<div id="pst-primary-sidebar" class',
         '<div id="pst-primary-sidebar" role="region" aria-label="Book" class',
     ),
-    # A signature's parameters stand in lines, which Sphinx makes from a list without terms.
-    (r'<dl>(?=\n<dd><em class="sig-param">)', '<dl role="presentation">'),
-    (r'<dd>(?=<em class="sig-param">)', '<dd role="presentation">'),
     # References: a list's children must be items, and the items' role is a deprecated one.
     (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
     (r'(<div class="citation"[^>]*?) role="doc-biblioentry"', r"\1"),
@@ -51,14 +48,21 @@ MENDS = (
         'style="overflow-x: auto; background: white; color: black;">',
     ),
 )
+# A signature's parameters stand in lines, for which Sphinx writes a list without terms.
+PARAMETERS = re.compile(r"<dl>\n((?:<dd><em class=\"sig-param\">.*?</dd>\n)+)</dl>", re.DOTALL)
 COMPILED = tuple((re.compile(pattern), words) for pattern, words in MENDS)
 
 
 def mended(page: str) -> str:
-    """Return a page's HTML with ``MENDS`` applied."""
+    """Return a page's HTML with all that is known to be wrong mended."""
     for pattern, words in COMPILED:
         page = pattern.sub(words, page)
-    return page
+    return PARAMETERS.sub(lines_of_parameters, page)
+
+
+def lines_of_parameters(found: re.Match[str]) -> str:
+    """Return a signature's parameters as lines, styled by ``bertlab.css``, in place of a list."""
+    return found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
 
 
 def keep_tags(app: Sphinx, doctree: nodes.document, name: str) -> None:
