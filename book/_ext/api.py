@@ -23,7 +23,7 @@ from sphinx.config import Config
 MARKER = re.compile(r"^<!-- (?:(names)|(commands)|api: (\w+)) -->$", re.MULTILINE)
 # Bases whose methods stay out of the entries of classes that inherit from them: other libraries',
 # and Task, which has an entry of its own.
-OUTSIDE = "Module, ABC, Protocol, Generic, list, tuple, dict, ValueError, object, Task"
+OUTSIDE = "Module, ABC, Protocol, Generic, list, tuple, dict, BaseException, object, Task"
 # The order of the rooms in the table of names: that of the book.
 ROOMS = ["bertlab", "tokenization", "model", "data", "pretraining", "training", "tasks"]
 ROOMS += ["metrics", "plots", "exercises"]
