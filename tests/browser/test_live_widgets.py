@@ -10,12 +10,23 @@ from typing import Any
 import pytest
 import widgets
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
-from site_survey import Site
+from site_survey import WIDE, Site
 
 pytest_plugins = ["site_browser"]
 
 NAMES = {widget.name: page for page, widget in widgets.WIDGETS.items()}
 OTHERS = re.compile(r"\.(png|svg|woff2)$|^(?!.*/widgets/).*\.js(\?.*)?$")
+# Put a widget's HTML in the place of the old one, and run its script again.
+ANEW = """async ([name, html]) => {
+    document.getElementById(`widget-${name}`).outerHTML = html;
+    const old = document.querySelector(`script[src*="widgets/${name}.js"]`);
+    const script = Object.assign(document.createElement("script"), {src: old.src});
+    await new Promise(done => {
+        script.onload = done;
+        document.body.append(script);
+    });
+    script.remove();
+}"""
 # Choose every question, length and overlap, and return what the figure then says.
 EVERY_SETTING = """figure => {
     const [question, length] = figure.querySelectorAll("select");
@@ -53,18 +64,29 @@ def open_page(context: BrowserContext, served: Site, name: str) -> Page:
     return page
 
 
-@pytest.fixture
-def attention(laptop: BrowserContext, served: Site) -> Iterator[Locator]:
-    page = open_page(laptop, served, "attention")
-    yield page.locator("#widget-attention.is-live")
-    page.close()
+@pytest.fixture(scope="module")
+def pages(browser: Browser, served: Site) -> Iterator[dict[str, Page]]:
+    """The two pages; opening one takes longer than what is done there."""
+    context = browser.new_context(viewport=WIDE, color_scheme="light")
+    yield {name: open_page(context, served, name) for name in NAMES}
+    context.close()
+
+
+def anew(page: Page, name: str) -> Locator:
+    """Return a page's widget as it is when the page has just been opened."""
+    page.mouse.move(0, 0)
+    page.evaluate(ANEW, [name, widgets.as_html(widgets.WIDGETS[NAMES[name]])])
+    return page.locator(f"#widget-{name}.is-live")
 
 
 @pytest.fixture
-def spans(laptop: BrowserContext, served: Site) -> Iterator[Locator]:
-    page = open_page(laptop, served, "spans")
-    yield page.locator("#widget-spans.is-live")
-    page.close()
+def attention(pages: dict[str, Page]) -> Locator:
+    return anew(pages["attention"], "attention")
+
+
+@pytest.fixture
+def spans(pages: dict[str, Page]) -> Locator:
+    return anew(pages["spans"], "spans")
 
 
 def shown(figure: Locator) -> list[str]:
@@ -256,14 +278,15 @@ def test_spans_can_be_explored_by_keyboard_alone(spans: Locator) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_widget_follows_its_chapters_figure(
-    laptop: BrowserContext, served: Site, name: str
-) -> None:
-    page = open_page(laptop, served, name)
-    before = page.locator(f"#widget-{name}").evaluate(
-        "figure => { let node = figure.previousElementSibling;"
-        " while (node.tagName === 'P') node = node.previousElementSibling;"
-        " return [node.className, node.querySelectorAll('img').length]; }"
+def test_a_widget_follows_its_chapters_figure(pages: dict[str, Page], name: str) -> None:
+    before = (
+        pages[name]
+        .locator(f"#widget-{name}")
+        .evaluate(
+            "figure => { let node = figure.previousElementSibling;"
+            " while (node.tagName === 'P') node = node.previousElementSibling;"
+            " return [node.className, node.querySelectorAll('img').length]; }"
+        )
     )
     assert "cell" in before[0].split()
     assert before[1] == 1
@@ -323,10 +346,11 @@ def test_only_pages_with_a_widget_load_its_files(served: Site) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_to_press_is_printed(laptop: BrowserContext, served: Site, name: str) -> None:
-    page = open_page(laptop, served, name)
+def test_nothing_to_press_is_printed(pages: dict[str, Page], name: str) -> None:
+    page = pages[name]
+    figure = anew(page, name)
     page.emulate_media(media="print")
-    figure = page.locator(f"#widget-{name}.is-live")
     assert figure.locator(".widget-said").first.is_visible()
     for part in (".widget-controls", ".widget-buttons", ".widget-try"):
         assert not figure.locator(part).first.is_visible()
+    page.emulate_media(media="screen")
