@@ -33,11 +33,12 @@ PLACES = ["#pst-skip-link", ".search-button-field", ".bd-sidebar-primary", ".bd-
 TAB_STOP = """places => {
     const e = document.activeElement;
     if (!e || e === document.body) return null;
-    const styles = [e, ...e.children].map(c => getComputedStyle(c));
-    const box = e.getBoundingClientRect();
+    const parts = [e, ...e.children]; // the menu's arrows are larger than what holds them
+    const styles = parts.map(c => getComputedStyle(c));
+    const boxes = parts.map(c => c.getBoundingClientRect());
     const inside = places.filter(place => e.closest(place));
     return {inside, name: (e.ariaLabel || e.textContent || e.localName).trim().slice(0, 40),
-        seen: box.width > 0 && box.height > 0,
+        seen: boxes.some(b => b.width > 0 && b.height > 0),
         marked: styles.some(s => s.outlineStyle !== "none" || s.boxShadow !== "none")};
 }"""
 
