@@ -120,7 +120,7 @@ def test_the_caption_of_the_windows_counts_as_the_metrics_do() -> None:
             said = question["context"][setting["answer"]["start"] : setting["answer"]["end"]]
             matches += metrics.squad_scores({"0": said}, {"0": question["accepted"]})["exact_match"]
         counts.append(round(matches / 100))
-    assert "accepted {}, {} and {} times".format(*counts) in finding
+    assert "rightly in {} of them, the second in {}, the third in {}:".format(*counts) in finding
     assert counts[0] > counts[1] > counts[2] == 0, "the caption says which ones can be answered"
 
 

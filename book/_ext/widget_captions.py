@@ -33,7 +33,7 @@ def attention_caption(data: dict[str, Any]) -> tuple[str, str]:
         f"{before[1]}) gives {_percent(share_before)} of all its weight to the token before, and "
         f"head {_name(after)} gives {_percent(share_after)} to the token after. Head "
         f"{_name(BANK_HEAD)} is of another kind. In one sentence with <i>bank</i> it lets the word "
-        f"give {pairs[0]}, in the other {pairs[1]}; to no other token does the word give more. "
+        f"give {pairs[0]}, in the other {pairs[1]}; no token but the word itself gets more. "
         f"Three texts are an anecdote; the chapter soon counts."
     )
     return attempt, finding
