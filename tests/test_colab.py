@@ -13,6 +13,8 @@ from conftest import CHAPTERS, ROOT
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from bertlab import exercises
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NEW = {"tyro", "bertviz"}  # what Colab doesn't have, and the wheel brings
 
@@ -65,6 +67,22 @@ def test_where_a_version_cannot_be_had_the_nearest_is_taken(
     versions = [requirement for requirements in tried for requirement in requirements[:1]]
     assert versions == ["pandas==2.2.2", "pandas~=2.2.2", "pandas>=2.2.2"]
     assert all(requirements[1] == "numpy==2.1.3" for requirements in tried)
+
+
+def test_a_missing_answer_is_told_from_a_broken_cell() -> None:
+    """The words are those of the notebooks' tool and of the checks."""
+    checked = exercises.check("make_mask", lambda *_: 1 / 0)
+    with pytest.raises(AssertionError) as unanswered:
+        exercises.check("make_mask", missing, strict=True)
+    assert colab.MISSING_ANSWER.search(f"a.ipynb, cell 5 (x): AssertionError: {unanswered.value}")
+    assert not colab.MISSING_ANSWER.search(
+        f"a.ipynb, cell 5 (x): AssertionError: {checked.message}"
+    )
+    assert colab.MISSING_ANSWER.search("a.ipynb, cell 4 (x): NotImplementedError: ")
+
+
+def missing(*_: object) -> None:
+    raise NotImplementedError
 
 
 def test_github_runs_the_same_command() -> None:
