@@ -64,7 +64,7 @@
     ids: Object.keys(counts),
     repeated: Object.keys(counts).filter((id) => counts[id] > 1),
     links: all("a[href]").map((a) => a.href),
-    wide,
+    wide: wide.slice(0, 5),
     moving: all("body *").filter((e) => {
       const style = getComputedStyle(e);
       const lasts = (v) => v.split(",").some((t) => parseFloat(t) > 0.01);
