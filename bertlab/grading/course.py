@@ -16,12 +16,12 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import nbformat
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import SaveCells
-from nbgrader.utils import setenv
 from traitlets.config import Config
 
 TEST, MANUAL = "test-", "manual-"
@@ -194,9 +194,11 @@ def generate(assignment: Assignment, folder: Path, *, database: bool = False) ->
     if not database:
         converter.no_database = True
         converter.preprocessors = [p for p in converter.preprocessors if p is not SaveCells]
-    scripts = sysconfig.get_path("scripts")  # nbgrader starts the program "alembic" that is there
+    # nbgrader starts the program "alembic" that is among the scripts. (Its own setenv would remove
+    # PATH at the end, and whoever starts a program next would not find it.)
+    places = [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
     try:
-        with setenv(PATH=os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])):
+        with patch.dict(os.environ, PATH=os.pathsep.join(places)):
             converter.start()
     except (Exception, SystemExit):
         raise ValueError(

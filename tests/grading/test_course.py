@@ -1,5 +1,6 @@
 """Assignments on the disk, and the throw-away courses that nbgrader works in."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -70,7 +71,9 @@ def course(light_assignments: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("new") / "somewhere"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", "/usr/bin:/bin")
-        return throw_away_course(Assignment.find(light_assignments, "toy"), folder)
+        made = throw_away_course(Assignment.find(light_assignments, "toy"), folder)
+        assert os.environ["PATH"] == "/usr/bin:/bin", "the variables are as they were"
+    return made
 
 
 def test_a_throw_away_course_has_the_database_and_not_the_master(course: Path) -> None:
