@@ -145,6 +145,7 @@ def test_a_chapter_begins_with_its_times_and_the_ways_to_open_it(chapter: Path, 
     assert re.findall(r">([^<]+)</a>", bar[1]) == [
         "Open in Colab",
         "Open in Binder",
+        "Open in Kaggle",
         "Download the notebook",
         "Edit this page",
     ]

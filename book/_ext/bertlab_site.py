@@ -106,6 +106,8 @@ def ways_to_open(name: str, options: dict[str, Any]) -> nodes.paragraph:
         "Open in Colab": f"{launch['colab_url']}/github/{project}/blob/{branch}/{name}.ipynb",
         "Open in Binder": f"{launch['binderhub_url']}/v2/gh/{project}/{branch}"
         f"?urlpath=lab/tree/{name}.ipynb",
+        "Open in Kaggle": "https://www.kaggle.com/kernels/welcome"
+        f"?src={repository}/blob/{branch}/{name}.ipynb",
         "Download the notebook": f"../_sources/{name}.ipynb",
         # Not GitHub's own editor, which would show the notebook as JSON.
         "Edit this page": f"https://github.dev/{project}/blob/{branch}/{name}.ipynb",
