@@ -55,6 +55,17 @@ def test_a_run_has_its_day_and_its_versions_or_says_that_they_are_unknown(folder
     assert "the day is that of the commit" in text
 
 
+def test_where_no_versions_are_known_there_is_no_column_for_them(folder: Path) -> None:
+    path = folder / "results" / "chapters.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["last_run"]["01_one"] = record["last_run"]["02_two"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    text = status_page.runs(folder)
+    assert "| Chapter | Seconds | Last run |\n" in text
+    assert "not recorded" not in text
+    assert "older than the recording of versions" in text
+
+
 def test_nothing_is_said_of_unknown_versions_where_all_are_known(folder: Path) -> None:
     path = folder / "results" / "chapters.json"
     record = json.loads(path.read_text(encoding="utf-8"))

@@ -35,7 +35,7 @@ def runs(root: Path = ROOT) -> str:
     """Return, as Markdown, when each chapter was last measured, and the seconds that it took."""
     record = json.loads((root / "results" / "chapters.json").read_text(encoding="utf-8"))
     rows = []
-    unknown = False
+    known, unknown = False, False
     for notebook in chapters(root):
         run = record["last_run"][notebook.stem]
         found = [
@@ -43,7 +43,7 @@ def runs(root: Path = ROOT) -> str:
             for name, number in run.items()
             if name != "date"
         ]
-        unknown |= not found
+        known, unknown = known or bool(found), unknown or not found
         seconds = f"{record['seconds'][notebook.stem]:.0f}"
         day = f"{date.fromisoformat(run['date']):%d\u00a0%b\u00a0%Y}"  # in one piece on a phone
         rows.append([_link(notebook), seconds, day, ", ".join(found) or "not recorded"])
@@ -56,11 +56,13 @@ def runs(root: Path = ROOT) -> str:
     )
     if unknown:
         text += (
-            " Where versions are not recorded, the run is older than their recording, and the day "
-            "is that of the commit with its figure."
+            f" {'Where versions are not recorded, the run is' if known else 'These runs are'} older "
+            "than the recording of versions, and the day is that of the commit with the figure."
         )
-    head = ["Chapter", "Seconds", "Last run", "Versions"]
-    return f"{text}\n\n{_table(head, [':--', '--:', ':--', ':--'], rows)}"
+    columns = 4 if known else 3
+    head = ["Chapter", "Seconds", "Last run", "Versions"][:columns]
+    marks = [":--", "--:", ":--", ":--"][:columns]
+    return f"{text}\n\n{_table(head, marks, [row[:columns] for row in rows])}"
 
 
 def contents(root: Path = ROOT) -> str:
