@@ -55,9 +55,10 @@ def runs(root: Path = ROOT) -> str:
         "GPU. Days are UTC."
     )
     if unknown:
+        which = "Where versions are not recorded, the run is" if known else "These runs are"
         text += (
-            f" {'Where versions are not recorded, the run is' if known else 'These runs are'} older "
-            "than the recording of versions, and the day is that of the commit with the figure."
+            f" {which} older than the recording of versions, and the day is that of the commit "
+            "with the figure."
         )
     columns = 4 if known else 3
     head = ["Chapter", "Seconds", "Last run", "Versions"][:columns]
