@@ -24,7 +24,8 @@ PORT ?= 8000
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 COVERAGE = --cov=bertlab --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
 # Tests of notebooks, site and wheel; the others are the quick ones.
-HOUSE = tests/test_api_pages.py tests/test_book.py tests/test_isolation.py tests/test_notebooks.py tests/test_packaging.py
+HOUSE = tests/browser $(addprefix tests/,test_api_pages.py test_base_profile.py test_book.py test_contributing.py \
+  test_isolation.py test_notebooks.py test_packaging.py test_wheel.py)
 # The package's own tests, which need nothing of the book.
 UNITS = tests/test_cli.py tests/test_files.py tests/test_hub.py $(addprefix tests/,data exercises metrics \
   model plots pretraining tasks tokenization training)

@@ -108,7 +108,8 @@ def is_reachable() -> bool:
     if constants.HF_HUB_OFFLINE:
         return False
     hub = urlsplit(constants.ENDPOINT)
-    if getproxies().get(hub.scheme):
+    proxies = getproxies()
+    if proxies.get(hub.scheme) or proxies.get("all"):
         return True  # the proxy's matter
     port = hub.port or (443 if hub.scheme == "https" else 80)
     try:

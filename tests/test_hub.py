@@ -163,9 +163,12 @@ def test_a_hub_out_of_reach_costs_no_half_minute(monkeypatch: pytest.MonkeyPatch
         assert is_reachable()
 
 
-def test_a_proxy_is_trusted_and_the_variable_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("proxies", [{"https": "http://proxy:3128"}, {"all": "socks5://proxy:1"}])
+def test_a_proxy_is_trusted_and_the_variable_obeyed(
+    proxies: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("bertlab.hub.getproxies", lambda: {"https": "http://proxy:3128"})
+    monkeypatch.setattr("bertlab.hub.getproxies", lambda: proxies)
     assert is_reachable()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert not is_reachable()

@@ -235,21 +235,25 @@ class Task(ABC):
         training = model.training
         model.eval()
         bar = tqdm(total=len(rows), desc=self.name, unit=" rows", delay=2, disable=not progress_bar)
-        with torch.inference_mode(), bar, explained(PREDICTION):
-            for chosen in by_length(rows, batch_size):
-                batch = pad([rows[index] for index in chosen], int(self.tokenizer.pad_token_id))
-                count = objective.counts(batch)["loss"] if labelled else 0
-                batch = {name: tensor.to(device) for name, tensor in batch.items()}
-                if not count:  # a loss over no label is no number
-                    batch = {name: batch[name] for name in _MODEL_READS}
-                output = model(**batch)
-                if count:
-                    losses, labels = losses + float(output.loss) * count, labels + count
-                numbers = self.logits(output).float().cpu().numpy()
-                for index, row in zip(chosen, numbers, strict=True):
-                    logits[index] = row if row.ndim == 1 else row[: len(rows[index]["input_ids"])]
-                bar.update(len(chosen))
-        model.train(training)
+        try:
+            with torch.inference_mode(), bar, explained(PREDICTION):
+                for chosen in by_length(rows, batch_size):
+                    batch = pad([rows[index] for index in chosen], int(self.tokenizer.pad_token_id))
+                    count = objective.counts(batch)["loss"] if labelled else 0
+                    batch = {name: tensor.to(device) for name, tensor in batch.items()}
+                    if not count:  # a loss over no label is no number
+                        batch = {name: batch[name] for name in _MODEL_READS}
+                    output = model(**batch)
+                    if count:
+                        losses, labels = losses + float(output.loss) * count, labels + count
+                    numbers = self.logits(output).float().cpu().numpy()
+                    for index, row in zip(chosen, numbers, strict=True):
+                        logits[index] = (
+                            row if row.ndim == 1 else row[: len(rows[index]["input_ids"])]
+                        )
+                    bar.update(len(chosen))
+        finally:
+            model.train(training)
         return self.decode(records, features, logits), losses / labels if labels else None
 
 

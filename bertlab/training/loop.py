@@ -84,18 +84,19 @@ def train(
             f"patience is {config.patience}, but nothing says which weights are better: give the "
             "task dev=, or evaluate= and metric="
         )
-    run = Run(
-        model,
-        Objective(model) if objective is None else objective,
-        batches,
-        config,
-        output,
-        save_model,
-        metric,
-        on_record,
-    )
-    if resume:
-        run.restore()
+    with explained(TRAINING):  # here the model is put on its device
+        run = Run(
+            model,
+            Objective(model) if objective is None else objective,
+            batches,
+            config,
+            output,
+            save_model,
+            metric,
+            on_record,
+        )
+        if resume:
+            run.restore()
     counters = run.counters
     # A run that is given another length may have more evaluations before it than it counted.
     counters.evaluations = min(counters.evaluations, run.evaluations_due())

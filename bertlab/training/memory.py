@@ -20,7 +20,10 @@ TRAINING = (
     "result; a lower max_length (--max-length) and precision='bf16' (--precision bf16) take less "
     "memory, too, and so does a smaller batch_size (--batch-size), which is another training"
 )
-PREDICTION = "a smaller batch_size (--batch-size) gives the same answers in less memory"
+PREDICTION = (
+    "a smaller batch_size (--batch-size of predict and evaluate) gives the same answers in less "
+    "memory; where a training measures itself on dev, a lower max_length (--max-length) helps"
+)
 
 
 class OutOfMemory(MemoryError):

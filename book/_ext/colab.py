@@ -100,7 +100,7 @@ def install_versions(python: str, pins: dict[str, str], options: list[str]) -> N
         if result.returncode == 0:
             break
         missing = re.search(r"No matching distribution found for ([\w.-]+)", result.stderr)
-        name = canonical(missing[1].split("~")[0]) if missing else ""
+        name = canonical(missing[1]) if missing else ""
         if name not in pins or tries[name] == 3:
             reasons = "\n".join(s for s in result.stderr.splitlines() if s.startswith("ERROR"))
             raise ColabError(f"Colab's versions could not be installed:\n{reasons}")

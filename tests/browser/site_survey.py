@@ -172,6 +172,6 @@ def look(browser: Browser, address: str, name: str, axe: str, pictures: Path) ->
 
 
 def busy() -> float:
-    """Return by how much other work slows this machine down: 1 if quiet, at most 6."""
+    """Return by how much other work slows this machine down: 1 if quiet, at most 3."""
     waiting = os.getloadavg()[0] if hasattr(os, "getloadavg") else 1.0
-    return min(6.0, max(1.0, waiting / (os.cpu_count() or 1)))
+    return min(3.0, max(1.0, waiting / (os.cpu_count() or 1)))

@@ -183,14 +183,18 @@ def test_sets_that_do_not_fit_are_named(hub, name, splits, found) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "raised", "says"),
+    ("reachable", "error", "raised", "says"),
     [
-        (ConnectionError("no way"), FileNotFoundError, "no bundled set and no folder here"),
-        (ValueError("no such config"), DataError, r"does not open \(no such config\)"),
-        (RuntimeError("scripts"), DataError, "of a set in parquet"),
+        (True, ConnectionError("no way"), FileNotFoundError, "no bundled set and no folder here"),
+        (True, ValueError("no such config"), DataError, r"does not open \(no such config\)"),
+        (False, ValueError("config not in the cache"), FileNotFoundError, "can't be reached"),
+        (True, RuntimeError("scripts"), DataError, "of a set in parquet"),
     ],
 )
-def test_what_the_hub_refuses_is_said(monkeypatch, error, raised, says) -> None:
+def test_what_the_hub_refuses_is_said(monkeypatch, reachable, error, raised, says) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("bertlab.data.hub.is_reachable", lambda: reachable)
+
     def load_dataset(*_: Any, **__: Any) -> None:
         raise error
 

@@ -107,5 +107,18 @@ def test_training_and_prediction_name_the_settings_that_help() -> None:
         train(Toy(), Endless(greedy), settings(steps=2), progress_bar=False)
     records = Dataset.from_list([{"text": "a", "label": "x"}, {"text": "b", "label": "y"}])
     task = Classification(bertlab.load_tokenizer("bertlab-mini"), records)
+    model = Greedy().train()
     with pytest.raises(memory.OutOfMemory, match="smaller batch_size"):
-        list(task.predict(Greedy(), records))
+        list(task.predict(model, records))
+    assert model.training, "it is left as it was, after an error, too"
+
+
+def test_a_model_that_does_not_fit_is_told_before_the_first_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("bertlab.training.loop.Run", full)
+    with pytest.raises(memory.OutOfMemory, match="the GPU's memory is full"):
+        train(Toy(), Endless(), settings(steps=2), progress_bar=False)
