@@ -46,11 +46,12 @@ serve: ## serve the built site on this machine (PORT=8000)
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html 2>/dev/null
 
 test: lint $(VENV)/.ready-test ## all that CI runs: lint, types, units, notebooks, site, wheel
-	@$(PYTEST) -q tests/exercises/test_hostile_answers.py # skips itself under coverage
-	@$(PYTEST) -m "not slow" $(COVERAGE)
+	@$(PYTEST) -q -m stops_threads tests/exercises
+	@$(PYTEST) -m "not slow and not stops_threads" $(COVERAGE)
 
 test-all: lint $(VENV)/.ready-test ## the same with the long tests
-	@$(PYTEST) $(COVERAGE)
+	@$(PYTEST) -q -m stops_threads tests/exercises
+	@$(PYTEST) -m "not stops_threads" $(COVERAGE)
 
 test-oldest: BIN = .venv-oldest/bin
 test-newest: BIN = .venv-newest/bin

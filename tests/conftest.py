@@ -10,7 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,25 +57,33 @@ class CleanEnvironment(NamedTuple):
     site_packages: Path
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that ``make`` filled once for all of pytest-xdist's processes."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    with FileLock(base / f"{name}.lock"):
+        if not (base / f"{name}.made").is_file():
+            make(base / name)
+            (base / f"{name}.made").touch()
+    return base / name
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site from the notebooks' outputs, built once for all of pytest-xdist's processes.
 
     It is the one of ``make book OFFLINE=1``; without npm its pages load MathJax from a CDN.
     """
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    output = base / "site"
-    with FileLock(base / "site.lock"):
-        if not (output / "built").is_file():
-            tool = str(ROOT / "book" / "_ext" / "build.py")
-            command = [sys.executable, tool, "--committed", "--offline", "--output", str(output)]
-            result = run(command)
-            if result.returncode:
-                pytest.fail(f"The site was not built:\n{result.stdout}", pytrace=False)
-            (output / "built").touch()
-    return output / "_build" / "html"
+
+    def build(output: Path) -> None:
+        tool = str(ROOT / "book" / "_ext" / "build.py")
+        command = [sys.executable, tool, "--committed", "--offline", "--output", str(output)]
+        result = run(command)
+        if result.returncode:
+            pytest.fail(f"The site was not built:\n{result.stdout}", pytrace=False)
+
+    return made_once(tmp_path_factory, "site", build) / "_build" / "html"
 
 
 @pytest.fixture(autouse=True)
@@ -93,19 +101,14 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Built once for all of pytest-xdist's processes.
     """
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folder = base / "distributions"
-    with FileLock(base / "distributions.lock"):
-        if not (folder / "built").is_file():
-            not_source = (".*", "_build", "build", "dist", "runs", "*.egg-info", "__pycache__")
-            not_source += ("node_modules", "venv")
-            ignored = shutil.ignore_patterns(*not_source)
-            shutil.copytree(ROOT, folder / "source", ignore=ignored)
-            build_distributions(folder / "source", folder / "dist")
-            (folder / "built").touch()
-    return folder
+
+    def build(folder: Path) -> None:
+        not_source = (".*", "_build", "build", "dist", "runs", "*.egg-info", "__pycache__")
+        not_source += ("node_modules", "venv")
+        shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*not_source))
+        build_distributions(folder / "source", folder / "dist")
+
+    return made_once(tmp_path_factory, "distributions", build)
 
 
 def build_distributions(source: Path, output: Path, *options: str) -> None:

@@ -44,6 +44,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def as_if_run_with(folder: Path, chapter: str, other: str) -> None:
+    """Record the same last run for a chapter as for another one."""
+    path = folder / "results" / "chapters.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["last_run"][chapter] = record["last_run"][other]
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+
 def test_a_run_has_its_day_and_its_versions_or_says_that_they_are_unknown(folder: Path) -> None:
     text = status_page.runs(folder).replace("\u00a0", " ")
     assert "7 cores with Python 3.99" in text
@@ -56,10 +64,7 @@ def test_a_run_has_its_day_and_its_versions_or_says_that_they_are_unknown(folder
 
 
 def test_where_no_versions_are_known_there_is_no_column_for_them(folder: Path) -> None:
-    path = folder / "results" / "chapters.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
-    record["last_run"]["01_one"] = record["last_run"]["02_two"]
-    path.write_text(json.dumps(record), encoding="utf-8")
+    as_if_run_with(folder, "01_one", "02_two")
     text = status_page.runs(folder)
     assert "| Chapter | Seconds | Last run |\n" in text
     assert "not recorded" not in text
@@ -67,10 +72,7 @@ def test_where_no_versions_are_known_there_is_no_column_for_them(folder: Path) -
 
 
 def test_nothing_is_said_of_unknown_versions_where_all_are_known(folder: Path) -> None:
-    path = folder / "results" / "chapters.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
-    record["last_run"]["02_two"] = record["last_run"]["01_one"]
-    path.write_text(json.dumps(record), encoding="utf-8")
+    as_if_run_with(folder, "02_two", "01_one")
     assert "recorded" not in status_page.runs(folder)
 
 

@@ -76,25 +76,21 @@ def _fetch(name: str, known: HubSet | None) -> dict[str, Any]:
     try:
         with nullcontext() if reachable else _cache_only():
             return dict(datasets.load_dataset(identifier, configuration or None, **options))
-    except (OSError, ValueError) as error:
-        if reachable and isinstance(error, ValueError):
-            raise _does_not_open(name, error) from error
-        why = out_of_reach() if not reachable else f"the hub said {type(error).__name__}"
-        raise FileNotFoundError(
-            f"{name!r} is no bundled set and no folder here, and no data set of that name could be "
-            f"had from the hub: {why}. What helps: check the spelling and the connection, and run "
-            'this again; or give files of your own; in a chapter, PROFILE = "mini" needs no hub'
+    except (OSError, ValueError, RuntimeError) as error:
+        # What the cache lacks is an OSError for a whole set, a ValueError for a configuration.
+        if isinstance(error, OSError) or (isinstance(error, ValueError) and not reachable):
+            why = out_of_reach() if not reachable else f"the hub said {type(error).__name__}"
+            raise FileNotFoundError(
+                f"{name!r} is no bundled set and no folder here, and no data set of that name "
+                f"could be had from the hub: {why}. What helps: check the spelling and the "
+                "connection, and run this again; or give files of your own; in a chapter, "
+                'PROFILE = "mini" needs no hub'
+            ) from error
+        raise DataError(
+            path=name,
+            found=f"a data set that does not open ({str(error).strip()})",
+            expected='an id, or "id:configuration", of a set in parquet',
         ) from error
-    except RuntimeError as error:
-        raise _does_not_open(name, error) from error
-
-
-def _does_not_open(name: str, error: Exception) -> DataError:
-    return DataError(
-        path=name,
-        found=f"a data set that does not open ({str(error).strip()})",
-        expected='an id, or "id:configuration", of a set in parquet',
-    )
 
 
 @contextmanager

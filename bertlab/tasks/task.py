@@ -214,6 +214,7 @@ class Task(ABC):
         values = {"task": self.name} | {name: getattr(self, name) for name in self.settings}
         write_text(folder / SETTINGS, json.dumps(values, indent=2) + "\n")
 
+    @explained(PREDICTION)
     def _answer(
         self,
         model: nn.Module,
@@ -236,7 +237,7 @@ class Task(ABC):
         model.eval()
         bar = tqdm(total=len(rows), desc=self.name, unit=" rows", delay=2, disable=not progress_bar)
         try:
-            with torch.inference_mode(), bar, explained(PREDICTION):
+            with torch.inference_mode(), bar:
                 for chosen in by_length(rows, batch_size):
                     batch = pad([rows[index] for index in chosen], int(self.tokenizer.pad_token_id))
                     count = objective.counts(batch)["loss"] if labelled else 0

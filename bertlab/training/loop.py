@@ -26,6 +26,7 @@ from bertlab.training.state import History
 _BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 
 
+@explained(TRAINING)
 def train(
     model: nn.Module,
     data: Batches | Trainable,
@@ -84,19 +85,18 @@ def train(
             f"patience is {config.patience}, but nothing says which weights are better: give the "
             "task dev=, or evaluate= and metric="
         )
-    with explained(TRAINING):  # here the model is put on its device
-        run = Run(
-            model,
-            Objective(model) if objective is None else objective,
-            batches,
-            config,
-            output,
-            save_model,
-            metric,
-            on_record,
-        )
-        if resume:
-            run.restore()
+    run = Run(
+        model,
+        Objective(model) if objective is None else objective,
+        batches,
+        config,
+        output,
+        save_model,
+        metric,
+        on_record,
+    )
+    if resume:
+        run.restore()
     counters = run.counters
     # A run that is given another length may have more evaluations before it than it counted.
     counters.evaluations = min(counters.evaluations, run.evaluations_due())
@@ -104,7 +104,7 @@ def train(
     saved = counters.seconds
     shown = progress_bar and run.accelerator.is_main_process
     bar = tqdm(total=100, disable=not shown, bar_format=_BAR, dynamic_ncols=True)
-    with _deferred_interrupts() as interrupts, bar, explained(TRAINING):
+    with _deferred_interrupts() as interrupts, bar:
         interrupted = False
         while not (run.finished() or interrupted):
             run.update()

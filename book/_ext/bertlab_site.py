@@ -29,7 +29,7 @@ SEARCH_SCRIPTS = re.compile(
 PICTURE = re.compile(r'<img (?:(?!>).)*?src="([^"]*/_images/[^"]+\.png)"[^>]*>')
 # It brings the icons twice: as fonts, and as 1.5 MB of script that puts pictures in their place.
 ICON_SCRIPT = re.compile(r'\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>')
-# Jupyter Book loads MathJax on each page, 1.2 MB, whether or not there is a formula.
+# Sphinx loads MathJax, 1.2 MB, also where only a page further down in the contents has a formula.
 MATH_SCRIPT = re.compile(r'\s*<script defer="defer" src="[^"]*/tex-mml-chtml\.js[^"]*"></script>')
 
 
@@ -42,12 +42,6 @@ def choose_assets(app: Sphinx, config: Config) -> None:
     if folder := os.environ.get("BERTLAB_ASSETS"):
         config.html_static_path.append(folder)
         config.mathjax_path = MATHJAX
-
-
-def load_math_everywhere(app: Sphinx) -> None:
-    """The book in one page needs MathJax, though its first text has no formula."""
-    if app.builder.name == "singlehtml":
-        app.set_html_assets_policy("always")
 
 
 def leave_out_thebe(app: Sphinx, config: Config) -> None:
@@ -144,7 +138,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", choose_execution)
     app.connect("config-inited", choose_assets)
     app.connect("config-inited", leave_out_thebe)
-    app.connect("builder-inited", load_math_everywhere)
     app.connect("doctree-read", report_time)
     app.connect("doctree-read", begin_chapter)
     app.connect("build-finished", finish_pages)

@@ -21,8 +21,8 @@ class NoBrowserError(Exception):
     """There is no Chromium. Says where it was looked for, and what to do."""
 
 
-def launch(playwright: Playwright) -> Browser:
-    """Start Chromium without a window.
+def launch(playwright: Playwright, *flags: str) -> Browser:
+    """Start Chromium without a window, with these flags besides the usual ones.
 
     It is the one that the environment variable ``BERTLAB_BROWSER`` names, otherwise the one that
     ``playwright install chromium`` brought, otherwise the first on the PATH.
@@ -42,5 +42,5 @@ def launch(playwright: Playwright) -> Browser:
             )
     # As root, as in containers, Chromium starts only without its sandbox; the pages are our own.
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    flags = [*FLAGS, "--no-sandbox"] if root else [*FLAGS]
-    return playwright.chromium.launch(executable_path=path or None, args=flags)
+    sandbox = ["--no-sandbox"] if root else []
+    return playwright.chromium.launch(executable_path=path or None, args=[*FLAGS, *flags, *sandbox])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,19 +20,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from browser import NoBrowserError, launch
 from conftest import ROOT
 from offline_assets import NoAssetsError, install
 from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
 from site_survey import PHONE, WIDE, Site, Visit, look
 
 PREFIX = "/bertlab/"  # the site's folder on GitHub Pages, which the 404 page's links hold
-SWITCHES = [
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # No name leads anywhere, so a page that asks another host fails in its tests.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
+# No name leads anywhere, so a page that asks another host fails in its tests.
+NO_HOSTS = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 def give_up(reason: str) -> NoReturn:
@@ -97,21 +92,12 @@ def served(site_folder: Path) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")  # while Playwright runs, no other test can start an event loop
 def browser() -> Iterator[Browser]:
-    """Chromium: the one that BERTLAB_BROWSER names, else Playwright's own, else one on the PATH."""
-    named = os.environ.get("BERTLAB_BROWSER")
+    """Chromium, for which no other host exists."""
     with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-        on_path = [shutil.which(name) for name in ("chromium", "google-chrome", "chromium-browser")]
-        found = [path for path in (named, own, *on_path) if path and Path(path).is_file()]
-        if not found:
-            give_up("No Chromium: run 'playwright install chromium', or set BERTLAB_BROWSER.")
-        sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         try:
-            chromium = playwright.chromium.launch(
-                executable_path=found[0], args=[*SWITCHES, *sandbox]
-            )
-        except Error as error:
-            give_up(f"{found[0]} does not start: {error.message.splitlines()[0]}")
+            chromium = launch(playwright, NO_HOSTS)
+        except (NoBrowserError, Error) as error:
+            give_up(f"{error}.")
         expect.set_options(timeout=20_000)  # for machines that are busy with other tests
         yield chromium
         chromium.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import FunctionType
@@ -13,13 +12,6 @@ import pytest
 from bertlab import exercises
 from bertlab.exercises import CheckResult, engine
 from bertlab.exercises.spec import Spec
-
-# Answers are stopped wherever they are, which may be within coverage's own lines: one of its locks
-# then stays locked, and all wait for it for ever.
-not_under_coverage = pytest.mark.skipif(
-    "coverage" in sys.modules and sys.modules["coverage"].Coverage.current() is not None,
-    reason="stops threads, which coverage does not survive: `make quick` runs it",
-)
 
 
 def as_learners(function: Any) -> Callable[..., Any]:

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import clean_variables
-from exercise_answers import not_under_coverage
 
 from bertlab import exercises
 from bertlab.exercises import CheckResult, ch02_mistakes, engine, running
@@ -216,7 +215,7 @@ def test_unknown_mistakes_get_the_smallest_example(answer, mistake, words) -> No
     assert "Example (two scores)" in result.message
 
 
-@not_under_coverage
+@pytest.mark.stops_threads
 def test_an_endless_loop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "LIMIT", 0.3)
 
@@ -231,7 +230,7 @@ def test_an_endless_loop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "did not finish within 0.3 seconds. It was stopped." in result.message
 
 
-@not_under_coverage
+@pytest.mark.stops_threads
 def test_a_loop_that_catches_everything_is_put_to_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "LIMIT", 0.2)
     monkeypatch.setattr(running, "GRACE", 0.3)
